@@ -1,0 +1,70 @@
+# make build   the binary for this machine      make test   all tests
+# make fmt     format the code                  make lint   vet and staticcheck
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+MAX_BINARY := 20000000 # bytes
+
+# The race detector needs a C compiler and time; what a user needs to know about
+# a change, the plain tests tell.
+RACE := $(if $(filter true,$(CI)),-race)
+TESTTIME ?= 20m
+FUZZTIME ?= 5s
+
+.PHONY: build build-all test deps fmt fmt-check vet staticcheck lint fuzz bench licenses clean
+
+build:
+	$(GOBUILD) -o muster ./cmd/muster
+
+# Static binaries for what Debian and Raspbian run on. One ARM build serves every Pi: GOARM=6.
+build-all:
+	@mkdir -p dist
+	GOOS=linux GOARCH=amd64 $(GOBUILD) -o dist/muster-linux-amd64 ./cmd/muster
+	GOOS=linux GOARCH=arm64 $(GOBUILD) -o dist/muster-linux-arm64 ./cmd/muster
+	GOOS=linux GOARCH=arm GOARM=6 $(GOBUILD) -o dist/muster-linux-armv6 ./cmd/muster
+	@cd dist && for f in muster-linux-*; do \
+	  size=$$(stat -c %s $$f); printf '%-20s %5.1f MB\n' $$f $$((size / 100000))e-1; \
+	  if [ $$size -gt $(MAX_BINARY) ]; then echo "$$f is larger than $(MAX_BINARY) bytes" >&2; exit 1; fi; \
+	done
+
+# Installs what the tests run from Debian when it is missing, then runs them all.
+# CI counts the steps before the tests in EARLIER_FAILURES.
+EARLIER_FAILURES ?= 0
+test: deps
+	@go test -json $(RACE) -timeout $(TESTTIME) ./... ./.ci/report | go run ./.ci/report -failed $(EARLIER_FAILURES)
+
+deps:
+	@./.ci/deps
+
+fmt:
+	gofmt -w .
+
+fmt-check:
+	@out=$$(gofmt -l .); \
+	if [ -n "$$out" ]; then echo "not formatted (run make fmt):"; echo "$$out"; exit 1; fi
+
+vet:
+	go vet ./... ./.ci/report
+
+staticcheck:
+	go tool staticcheck ./... ./.ci/report
+
+lint: vet staticcheck
+
+fuzz:
+	./.ci/fuzz $(FUZZTIME)
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+# What `muster version --licenses` prints.
+licenses:
+	go run ./install/licenses >cmd/muster/licenses.txt.new
+	mv cmd/muster/licenses.txt.new cmd/muster/licenses.txt
+
+clean:
+	rm -rf dist muster
