@@ -1,0 +1,173 @@
+// Package command runs one command within limits: an argv without a shell, in
+// a process group of its own, for a bounded time, with bounded output.
+//
+// What it promises whatever the program does: Run returns soon after the
+// timeout or the end of the context; nothing of the program's process group is
+// left when it was stopped; a program that floods its output costs no memory;
+// no file descriptor of this process is inherited.
+//
+// What it cannot do: a child that leaves the process group (setsid, as a
+// daemon does) is on its own. It is not waited for and not killed, and it
+// finds its standard output closed when it still used ours. What the caller
+// makes of a result, and whether to try again, is the caller's.
+package command
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// DefaultTimeout bounds a Command that names no timeout.
+	DefaultTimeout = 30 * time.Second
+
+	grace  = 2 * time.Second        // between SIGTERM and SIGKILL
+	linger = 500 * time.Millisecond // for a child that holds the output after its parent's end
+	last   = time.Second            // for the kernel to end what was sent SIGKILL
+)
+
+// A Command says what to run and within which limits.
+type Command struct {
+	// Argv is the program and its arguments. A program without a slash is
+	// looked up in the PATH of Env.
+	Argv []string
+	// Env is the whole environment, as "NAME=value"; see BaseEnv.
+	Env []string
+	// Dir is the working directory; empty is this process's own.
+	Dir string
+	// Stdin is what the program can read; without it, it reads /dev/null.
+	Stdin []byte
+	// Timeout is how long it may run; 0 is DefaultTimeout.
+	Timeout time.Duration
+	// User is the name or number of the user to run as, with that user's
+	// groups; empty is this process's own. If Env says the same HOME as this
+	// process's environment, the program gets the user's own HOME instead.
+	User string
+}
+
+// A Result is what became of a command.
+type Result struct {
+	// ExitCode is what the program returned; -1 when it did not end by itself.
+	ExitCode int
+	// Signal is the signal that ended it, as "SIGKILL"; empty for none.
+	Signal string
+	// TimedOut says that it was stopped because its time was over.
+	TimedOut bool
+	// Output is stdout and stderr as they came, at most MaxOutput bytes: the
+	// head, a line that says how much is missing, and the tail.
+	Output []byte
+	// Dropped is how many bytes Output leaves out.
+	Dropped int64
+	// Duration is how long it ran.
+	Duration time.Duration
+	// Err says why it could not be started, or that the context ended first
+	// (then errors.Is finds the context's error). It is nil for a program that
+	// ran, whatever it returned.
+	Err error
+}
+
+// OK reports whether the program ran to its end and returned 0.
+func (r Result) OK() bool { return r.Err == nil && !r.TimedOut && r.ExitCode == 0 }
+
+// Run runs c and waits for it. It returns when the program has ended and its
+// output was read; at the latest 4 seconds after the timeout or the end of ctx.
+func Run(ctx context.Context, c Command) Result {
+	begin := time.Now()
+	p, err := start(ctx, c)
+	if err != nil {
+		return Result{ExitCode: -1, Err: err, Duration: time.Since(begin)}
+	}
+	res := p.wait(ctx, c.timeout())
+	res.Duration = time.Since(begin)
+	return res
+}
+
+func (c Command) timeout() time.Duration {
+	if c.Timeout <= 0 {
+		return DefaultTimeout
+	}
+	return c.Timeout
+}
+
+// start starts c, or says why it cannot be run.
+func start(ctx context.Context, c Command) (*process, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, fmt.Errorf("cannot run %s: stopped before it was started: %w", c.name(), err)
+	}
+	path, err := c.lookPath()
+	if err != nil {
+		return nil, err
+	}
+	who, err := c.identity()
+	if err != nil {
+		return nil, err
+	}
+	cmd := &exec.Cmd{
+		Path: path, Args: c.Argv, Dir: c.Dir, Env: who.environ(c.Env),
+		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Credential: who.credential},
+	}
+	if len(c.Stdin) > 0 {
+		stdin, err := inMemory(c.Stdin)
+		if err != nil {
+			return nil, fmt.Errorf("cannot run %s: %w", c.name(), err)
+		}
+		defer stdin.Close()
+		cmd.Stdin = stdin
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("cannot run %s: cannot open a pipe: %w", c.name(), err)
+	}
+	defer w.Close()
+	if who.credential != nil { // so that the program may open /dev/stdout
+		_ = w.Chown(int(who.credential.Uid), int(who.credential.Gid))
+	}
+	cmd.Stdout, cmd.Stderr = w, w
+	// What this process was itself started with, and did not ask for, ends here.
+	_ = unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC)
+	if err := startBusy(cmd); err != nil {
+		r.Close()
+		return nil, c.explain(path, err)
+	}
+	return follow(cmd, r), nil
+}
+
+// startBusy starts cmd, and tries again for a moment while somebody still has
+// the program open for writing, as an installer or a deployment may.
+func startBusy(cmd *exec.Cmd) error {
+	for wait := time.Millisecond; ; wait *= 2 {
+		fresh := *cmd
+		err := fresh.Start()
+		if err == nil || wait > 64*time.Millisecond || !isBusy(err) {
+			*cmd = fresh
+			return err
+		}
+		time.Sleep(wait)
+	}
+}
+
+// inMemory returns b as a file without a name: unlike a pipe it needs nobody
+// to feed it, and a program that does not read it blocks nobody.
+func inMemory(b []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate("stdin", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make its standard input: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "stdin")
+	if _, err := f.Write(b); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("cannot fill its standard input: %w", err)
+	}
+	if _, err := f.Seek(0, 0); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("cannot rewind its standard input: %w", err)
+	}
+	return f, nil
+}
