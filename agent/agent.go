@@ -1,0 +1,131 @@
+// Package agent wires the chain from live membership to files in step: it
+// loads the rules, selects and renders for them when something changed, hands
+// the result to reconcile, and tells what came of it. It owns the lifetimes
+// of everything it starts.
+//
+// It leaves the membership to cluster, the meaning of rules to rules, bytes
+// to templates, and every change of the host to reconcile. The one goroutine
+// of Run owns all state; passes run beside it, one per lane of rules that
+// share a command.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"muster/cluster"
+	"muster/reconcile"
+	"muster/rules"
+)
+
+// A Source is where the membership comes from. A *cluster.Node is one.
+type Source interface {
+	// View is the membership as known now.
+	View() cluster.View
+	// Changed receives when View may differ from the last one seen.
+	Changed() <-chan struct{}
+	// Subscribe gives the events heard from now on.
+	Subscribe(size int) *cluster.Subscription
+}
+
+// Config is what an Agent needs.
+type Config struct {
+	Source   Source
+	RulesDir string        // absolute
+	StateDir string        // absolute; made when missing
+	Resync   time.Duration // how often to look again without a reason; 0: 60 s
+	Logger   *slog.Logger
+	// Notify, when set, is told about the agent's life, once per change:
+	// ready, reloading, stopping, and a line about how things are.
+	Notify func(Notice)
+	// Watchdog is how often Notify gets a sign of life from the loop; 0: never.
+	Watchdog time.Duration
+}
+
+// A Notice is something a service manager wants to know.
+type Notice struct {
+	Ready, Reloading, Stopping, Alive bool
+	Status                            string
+}
+
+// eventBacklog is how many events may wait for the loop. Member events are
+// not acted on as such, so only user events and queries that trigger a rule
+// could be missed, and the resync makes up for those.
+const eventBacklog = 1024
+
+// An Agent keeps the files of a rule set in step with a membership.
+type Agent struct {
+	cfg        Config
+	log        *slog.Logger
+	reconciler *reconcile.Reconciler
+	asked      chan func() // run by the loop
+	stopped    chan struct{}
+	loop       *loop
+}
+
+// New loads the rules and opens the state directory; what a dead run left
+// half done is finished or undone before it returns. A rule file with a
+// mistake is left out and reported, so that the others are kept in force.
+func New(cfg Config) (*Agent, error) {
+	if cfg.Resync == 0 {
+		cfg.Resync = time.Minute
+	}
+	if cfg.Notify == nil {
+		cfg.Notify = func(Notice) {}
+	}
+	program, problems := CompilePartly(cfg.RulesDir)
+	r, err := reconcile.Open(reconcile.Config{StateDir: cfg.StateDir, Logger: cfg.Logger})
+	if err != nil {
+		return nil, err
+	}
+	a := &Agent{
+		cfg: cfg, log: cfg.Logger, reconciler: r,
+		asked: make(chan func()), stopped: make(chan struct{}),
+	}
+	a.loop = newLoop(a)
+	a.loop.adopt(program, problems, time.Now())
+	return a, nil
+}
+
+// Run keeps the files in step until ctx ends, then waits for the passes under
+// way, whose commands are ended. It may be called once.
+func (a *Agent) Run(ctx context.Context) error {
+	defer close(a.stopped)
+	err := a.loop.run(ctx)
+	a.cfg.Notify(Notice{Stopping: true, Status: "stopping"})
+	if closing := a.reconciler.Close(); err == nil {
+		err = closing
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("cannot keep files in step: %w", err)
+	}
+	return nil
+}
+
+// ErrStopped is returned by an Agent's methods once Run has ended.
+var ErrStopped = errors.New("the agent has stopped")
+
+// ask has the loop run f, and waits for it.
+func (a *Agent) ask(ctx context.Context, f func(*loop)) error {
+	done := make(chan struct{})
+	select {
+	case a.asked <- func() { f(a.loop); close(done) }:
+		<-done
+		return nil
+	case <-a.stopped:
+		return ErrStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Reload reads the rules again. With problems that are errors, the rules in
+// force stay in force.
+func (a *Agent) Reload(ctx context.Context) (rules.Problems, error) {
+	var problems rules.Problems
+	err := a.ask(ctx, func(l *loop) { problems = l.reload("reload", time.Now()) })
+	return problems, err
+}

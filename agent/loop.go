@@ -1,0 +1,220 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"muster/cluster"
+	"muster/reconcile"
+	"muster/rules"
+)
+
+// A loop is the state that the one goroutine of Run owns.
+type loop struct {
+	*Agent
+	program  *Program
+	problems rules.Problems // of the rules as they are on disk now
+	loaded   time.Time
+	states   []*state
+	lanes    []*lane
+	busy     map[string]bool // keys of the passes under way
+	passes   int             // under way
+	passed   chan *pass
+	view     cluster.View
+	waiters  []*waiter
+	sources  *reconcile.Watcher // rule and template files
+	managed  *reconcile.Watcher // files that rules produce
+}
+
+func newLoop(a *Agent) *loop {
+	return &loop{Agent: a, busy: map[string]bool{}, passed: make(chan *pass)}
+}
+
+// lastWords is how long commands under way may go on once the agent stops.
+const lastWords = 2 * time.Second
+
+// run is the loop. Whatever wakes it, it looks again and begins what is due.
+func (l *loop) run(ctx context.Context) error {
+	// Passes outlive ctx for a moment, so that a reload that is nearly done
+	// is not owed for nothing.
+	work, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	context.AfterFunc(ctx, func() { time.AfterFunc(lastWords, end) })
+
+	events := l.cfg.Source.Subscribe(eventBacklog)
+	defer events.Close()
+	resync := time.NewTicker(l.cfg.Resync)
+	defer resync.Stop()
+	var alive <-chan time.Time
+	if l.cfg.Watchdog > 0 {
+		ticker := time.NewTicker(l.cfg.Watchdog)
+		defer ticker.Stop()
+		alive = ticker.C
+	}
+	l.look(time.Now())
+	l.cfg.Notify(Notice{Ready: true, Status: l.summary()})
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		l.begin(work, time.Now())
+		if next := l.next(); next.IsZero() {
+			timer.Stop()
+		} else {
+			timer.Reset(time.Until(next))
+		}
+		select {
+		case <-ctx.Done():
+			for ; l.passes > 0; l.passes-- {
+				<-l.passed
+			}
+			return nil
+		case <-l.cfg.Source.Changed():
+			l.look(time.Now())
+		case p := <-l.passed:
+			l.finish(p, time.Now())
+		case event := <-events.C:
+			l.hear(event, time.Now())
+		case f := <-l.asked:
+			f()
+		case <-l.sources.Changed():
+			l.reload("rules changed", time.Now())
+		case paths := <-l.managed.Paths():
+			l.drift(paths, time.Now())
+		case <-resync.C:
+			l.all("resync", time.Now())
+		case <-alive:
+			l.cfg.Notify(Notice{Alive: true})
+		case <-timer.C:
+			l.wake(time.Now())
+		}
+	}
+}
+
+// look takes in the membership as it is now.
+func (l *loop) look(now time.Time) {
+	old := l.view
+	l.view = l.cfg.Source.View()
+	changes := l.view.Diff(old)
+	for _, s := range l.states {
+		s.see(l.view, changes, now)
+		// A held rule hangs on more than its members.
+		if s.held && (old.Alone() != l.view.Alone() || old.Doubt > 0 != (l.view.Doubt > 0)) {
+			s.mark("members", now)
+		}
+	}
+	if l.view.Settled && !old.Settled {
+		l.all("first join", now)
+	}
+}
+
+// hear lets an event trigger the rules that name it.
+func (l *loop) hear(e cluster.Event, now time.Time) {
+	for _, s := range l.states {
+		if s.inForce && s.rule.Triggered(e) {
+			s.mark("event "+e.Type+":"+e.Name, now)
+		}
+	}
+}
+
+// drift looks again at the rules whose files somebody else touched.
+func (l *loop) drift(paths []string, now time.Time) {
+	for _, path := range paths {
+		for _, s := range l.states {
+			if s.produces(path) {
+				s.mark("drift", now)
+			}
+		}
+	}
+}
+
+// all marks every rule as due at once.
+func (l *loop) all(trigger string, now time.Time) {
+	for _, s := range l.states {
+		s.hurry(trigger, now)
+	}
+}
+
+// wake brings up to date the selections whose time has come.
+func (l *loop) wake(now time.Time) {
+	for _, s := range l.states {
+		if !s.wake.IsZero() && !now.Before(s.wake) && s.update(now, l.view, nil) {
+			s.mark("grace ended", now)
+		}
+	}
+}
+
+// next is when the loop has something to do by itself; zero: never.
+func (l *loop) next() time.Time {
+	var next time.Time
+	for _, s := range l.states {
+		times := []time.Time{s.wake}
+		if !s.running && l.view.Settled {
+			times = append(times, s.due())
+		}
+		for _, t := range times {
+			if !t.IsZero() && (next.IsZero() || t.Before(next)) {
+				next = t
+			}
+		}
+	}
+	return next
+}
+
+// begin starts a pass in every lane that is free and has rules that are due.
+// Nothing is converged before the membership has settled.
+func (l *loop) begin(ctx context.Context, now time.Time) {
+	if !l.view.Settled {
+		return
+	}
+	for _, lane := range l.lanes {
+		if l.taken(lane) {
+			continue
+		}
+		var due []*state
+		for _, s := range lane.rules {
+			if t := s.due(); !t.IsZero() && !now.Before(t) {
+				due = append(due, s)
+			}
+		}
+		if len(due) > 0 {
+			l.start(ctx, newPass(l, lane, due, now))
+		}
+	}
+}
+
+// taken reports whether a pass under way, perhaps of an older rule set, keeps
+// the lane from starting.
+func (l *loop) taken(lane *lane) bool {
+	for _, key := range lane.keys {
+		if l.busy[key] {
+			return true
+		}
+	}
+	return false
+}
+
+// start runs a pass beside the loop.
+func (l *loop) start(ctx context.Context, p *pass) {
+	for _, key := range p.lane.keys {
+		l.busy[key] = true
+	}
+	l.passes++
+	go func() {
+		p.run(ctx, l.reconciler)
+		l.passed <- p
+	}()
+}
+
+// finish takes in what came of a pass.
+func (l *loop) finish(p *pass, now time.Time) {
+	l.passes--
+	for _, key := range p.lane.keys {
+		delete(l.busy, key)
+	}
+	for _, job := range p.jobs {
+		job.finish(l.view.Self, now)
+	}
+	l.watchManaged()
+	l.answer(p)
+	l.cfg.Notify(Notice{Status: l.summary()})
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+)
+
+// An app is what every command shares: where to print, and how to find the
+// agent.
+type app struct {
+	out, err io.Writer
+	socket   string
+	color    string
+	json     bool
+}
+
+func newRoot(stdout, stderr io.Writer) *cobra.Command {
+	a := &app{out: stdout, err: stderr}
+	root := &cobra.Command{
+		Use:   "muster",
+		Short: "Keep configuration files in step with who is alive",
+		Long: `muster follows a Serf cluster's live membership. Rules select members and
+render templates from them; what changed is checked, swapped in as one
+transaction, and the service reloaded. What fails is rolled back.
+
+See it work:  muster demo
+Start it:     muster agent`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetFlagErrorFunc(usage)
+	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour the output: auto, always or never")
+	root.AddCommand(
+		a.agentCommand(), a.validateCommand(), a.fmtCommand(), a.planCommand(), a.applyCommand(),
+		a.renderCommand(), a.statusCommand(), a.explainCommand(), a.membersCommand(), a.reloadCommand(),
+		a.demoCommand(), a.versionCommand(),
+	)
+	for _, cmd := range root.Commands() {
+		strict(cmd)
+	}
+	return root
+}
+
+// strict makes wrong arguments a usage error, like wrong flags.
+func strict(cmd *cobra.Command) {
+	check := cmd.Args
+	if check == nil {
+		check = cobra.NoArgs
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usage(cmd, err)
+		}
+		return nil
+	}
+}
+
+// asksAgent gives a command the flags to find a running agent.
+func (a *app) asksAgent(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&a.socket, "socket", defaultSocket(), "the agent's socket, or the directory it is in (also MUSTER_SOCKET)")
+}
+
+// printsJSON gives a command the flag --json.
+func (a *app) printsJSON(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON")
+}
+
+// The name of the socket in its directory.
+const socketName = "api.sock"
+
+// defaultSocket is where the agent listens and the other commands find it:
+// MUSTER_SOCKET, else /run/muster, or for a user who is not root and has no
+// such directory the user's own runtime directory.
+func defaultSocket() string {
+	if path := os.Getenv("MUSTER_SOCKET"); path != "" {
+		return path
+	}
+	const system = "/run/muster"
+	if os.Geteuid() == 0 {
+		return filepath.Join(system, socketName)
+	}
+	if _, err := os.Stat(system); err == nil {
+		return filepath.Join(system, socketName)
+	}
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+		return filepath.Join(dir, "muster", socketName)
+	}
+	return filepath.Join(os.TempDir(), fmt.Sprintf("muster-%d", os.Geteuid()), socketName)
+}
+
+// socketPath is path, or the socket in it where it is a directory.
+func socketPath(path string) string {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return filepath.Join(path, socketName)
+	}
+	return path
+}

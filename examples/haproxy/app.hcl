@@ -1,0 +1,32 @@
+# haproxy balances over every live app node.
+#
+# Start haproxy on both files, the one you write and the one muster writes:
+#
+#   haproxy -W -f /etc/haproxy/haproxy.cfg -f /etc/haproxy/backends/app.cfg
+#
+# (Debian: CONFIG="/etc/haproxy/haproxy.cfg -f /etc/haproxy/backends" in
+# /etc/default/haproxy.)
+
+rule "app-backend" {
+  description = "haproxy balances over every live app node"
+
+  members {
+    tags = { role = "app" }
+  }
+
+  template {
+    source           = "haproxy-backend"
+    destination      = "/etc/haproxy/backends/app.cfg"
+    vars             = { backend = "app", port = 8080 }
+    create_dest_dirs = true
+  }
+
+  # haproxy checks the new file beside the base configuration, before anything
+  # is put in place.
+  check  = ["haproxy", "-c", "-q", "-f", "/etc/haproxy/haproxy.cfg", "-f", staged["/etc/haproxy/backends/app.cfg"]]
+  reload = ["systemctl", "reload", "haproxy"]
+
+  guard {
+    min_members = 0 # an empty backend is valid: haproxy answers 503
+  }
+}

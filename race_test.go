@@ -1,0 +1,5 @@
+//go:build race
+
+package muster_test
+
+const raceEnabled = true
