@@ -1,0 +1,94 @@
+// Package config reads what an agent is told at its start: muster.hcl, Serf's
+// own JSON files, and flags. It finds every mistake at once and says where it
+// is, and hands out plain values.
+//
+// What is wrong with a cluster setting is package cluster's to say, how a
+// mistake is shown package rules'; to act on any of it is the caller's.
+package config
+
+import (
+	"cmp"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"muster/cluster"
+	"muster/rules"
+)
+
+// Where things are unless the configuration says otherwise.
+const (
+	DefaultPath     = "/etc/muster/muster.hcl"
+	DefaultRulesDir = "/etc/muster/rules.d"
+	DefaultStateDir = "/var/lib/muster"
+)
+
+// A Config is all that an agent is told. Its paths are absolute.
+type Config struct {
+	Cluster cluster.Config
+	Leave   Leave
+	Rules   Rules
+	HTTP    HTTP
+	Log     Log
+	State   State
+	// Files lists what was read, in order; none when the defaults serve.
+	Files []string
+}
+
+// Leave says which signals end the agent with a graceful leave. Without one
+// the other members see a failure.
+type Leave struct {
+	OnInterrupt bool // SIGINT; default true
+	OnTerminate bool // SIGTERM; default true, where Serf's is false
+}
+
+// Rules says where the rules are.
+type Rules struct {
+	Dir    string        // directory of *.hcl and *.hcl.json; default DefaultRulesDir
+	Resync time.Duration // how often to look again without a reason; default 60 s
+}
+
+// HTTP says where the local API listens.
+type HTTP struct {
+	Socket string      // path of the Unix socket; empty: the caller's default
+	Mode   fs.FileMode // of the socket; default 0660
+	Group  string      // owning group, by name or number; empty: the agent's own
+}
+
+// Log says what is logged, and how.
+type Log struct {
+	Level  slog.Level // default info
+	Format string     // "text" (default) or "json"
+}
+
+// State says where the agent keeps its journal.
+type State struct {
+	Dir string // default DefaultStateDir
+}
+
+// Default returns the configuration of an agent that was told nothing.
+func Default() Config {
+	return Config{
+		Leave: Leave{OnInterrupt: true, OnTerminate: true},
+		Rules: Rules{Dir: DefaultRulesDir, Resync: time.Minute},
+		HTTP:  HTTP{Mode: 0o660},
+		Log:   Log{Level: slog.LevelInfo, Format: "text"},
+		State: State{Dir: DefaultStateDir},
+	}
+}
+
+// Load reads the configuration: muster.hcl with the Serf files that its
+// cluster block names, then the Serf files given as flags, then the flags.
+// What comes later wins; lists of addresses grow and tags merge, as in Serf.
+//
+// An absent file at DefaultPath is no mistake when no other was asked for.
+// With warnings alone among the problems the Config is good to use.
+func Load(f Flags) (Config, rules.Problems) {
+	l := loader{sources: map[string][]byte{}}
+	l.muster(cmp.Or(f.Config, DefaultPath), f.Config != "")
+	for _, path := range f.SerfFiles {
+		l.serf(path)
+	}
+	l.settings = append(l.settings, f.settings...)
+	return l.finish()
+}

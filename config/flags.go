@@ -1,0 +1,96 @@
+package config
+
+import (
+	"fmt"
+
+	"github.com/spf13/pflag"
+)
+
+// Flags is what the command line said. The zero value said nothing.
+type Flags struct {
+	// Config is a muster.hcl or a directory of *.hcl; empty means DefaultPath.
+	Config string
+	// SerfFiles are Serf's JSON files and directories of them, in order.
+	SerfFiles []string
+
+	settings []setting
+}
+
+// AddFlags defines every flag of `muster agent` that says the same as a key
+// of muster.hcl, Serf's own names among them. Flags of Serf's that this
+// version does not support are errors that say so.
+func (f *Flags) AddFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&f.Config, "config", "", "`PATH` of muster.hcl, or of a directory of *.hcl (default "+DefaultPath+")")
+	files := (*serfFiles)(&f.SerfFiles)
+	fs.Var(files, "config-file", "`FILE` in Serf's JSON; repeatable")
+	fs.Var(files, "config-dir", "`DIR` of *.json in Serf's JSON; repeatable")
+	for _, k := range keys {
+		if k.flag == "" {
+			continue
+		}
+		flag := fs.VarPF(&flagValue{flags: f, key: k}, k.flag, "", k.usage)
+		flag.Hidden = k.usage == ""
+		if isBool(k.field(&Config{})) {
+			flag.NoOptDefVal = "true"
+		}
+	}
+	for _, m := range unsupported {
+		if m.flag != "" {
+			flag := fs.VarPF(unsupportedFlag(m), m.flag, "", "")
+			flag.Hidden, flag.NoOptDefVal = true, "true"
+		}
+	}
+}
+
+func isBool(field any) bool {
+	switch field.(type) {
+	case *bool, *inverse:
+		return true
+	}
+	return false
+}
+
+// A flagValue is a flag that sets a key.
+type flagValue struct {
+	flags *Flags
+	key   key
+	text  string
+}
+
+func (v *flagValue) Set(text string) error {
+	if err := parse(text, v.key.field(&Config{})); err != nil {
+		return err
+	}
+	v.text = text
+	v.flags.settings = append(v.flags.settings, setting{key: v.key, apply: func(c *Config) {
+		field := v.key.field(c)
+		// It parsed a moment ago.
+		_ = parse(text, field)
+		v.key.resolve(field, "")
+	}})
+	return nil
+}
+
+func (v *flagValue) String() string { return v.text }
+
+// Type is the word that the help shows where the usage names none.
+func (v *flagValue) Type() string {
+	if isBool(v.key.field(&Config{})) {
+		return "bool"
+	}
+	return "value"
+}
+
+type serfFiles []string
+
+func (s *serfFiles) Set(path string) error { *s = append(*s, path); return nil }
+func (s *serfFiles) String() string        { return "" }
+func (s *serfFiles) Type() string          { return "path" }
+
+type unsupportedFlag missing
+
+func (u unsupportedFlag) Set(string) error {
+	return fmt.Errorf("this version of muster does not support it. %s", u.instead)
+}
+func (u unsupportedFlag) String() string { return "" }
+func (u unsupportedFlag) Type() string   { return "value" }

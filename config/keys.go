@@ -1,0 +1,173 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// A key is one thing that can be set. The table of them is all that this
+// package knows: files, flags and messages follow it.
+type key struct {
+	block, name string // empty name: only a flag sets it
+	flag        string // without dashes; empty: no flag sets it
+	usage       string // the flag's help; empty: hidden
+	path        bool   // a relative path counts from the directory of its file
+	warning     string // said whenever it is set
+	// field returns a pointer to where the value goes; decode knows its type.
+	field func(*Config) any
+}
+
+var keys = []key{
+	{block: "cluster", name: "node_name", flag: "node", usage: "`NAME` of this node, unique in the cluster (default the host's)",
+		field: func(c *Config) any { return &c.Cluster.Name }},
+	{block: "cluster", name: "bind", flag: "bind", usage: "`ADDR[:PORT]` to listen on (default 0.0.0.0:7946)",
+		field: func(c *Config) any { return &c.Cluster.Bind }},
+	{block: "cluster", name: "advertise", flag: "advertise", usage: "`ADDR[:PORT]` that the others are told",
+		field: func(c *Config) any { return &c.Cluster.Advertise }},
+	{block: "cluster", name: "interface", flag: "iface", usage: "network interface `NAME` whose address to listen on",
+		field: func(c *Config) any { return &c.Cluster.Interface }},
+	{block: "cluster", flag: "interface",
+		field: func(c *Config) any { return &c.Cluster.Interface }},
+	{block: "cluster", name: "start_join", flag: "join", usage: "`ADDR[:PORT]` of a member to join through, retried while alone; repeatable",
+		field: func(c *Config) any { return &c.Cluster.Join }},
+	{block: "cluster", name: "retry_join", flag: "retry-join", usage: "the same as --join",
+		field: func(c *Config) any { return &c.Cluster.Join }},
+	{block: "cluster", name: "retry_interval", flag: "retry-interval", usage: "longest `TIME` between two rounds of joining (default 30s)",
+		field: func(c *Config) any { return &c.Cluster.RetryInterval }},
+	{block: "cluster", name: "replay_on_join", flag: "replay", usage: "take the user events sent before the join",
+		field: func(c *Config) any { return &c.Cluster.ReplayOnJoin }},
+	{block: "cluster", name: "encrypt_key", flag: "encrypt", usage: "base64 `KEY` of 16, 24 or 32 bytes; everyone on this machine can see it: prefer --keyring-file",
+		field: func(c *Config) any { return &c.Cluster.EncryptKey }},
+	{block: "cluster", name: "keyring_file", flag: "keyring-file", usage: "`FILE` of keys, a JSON list, the first one encrypts", path: true,
+		field: func(c *Config) any { return &c.Cluster.KeyringFile }},
+	{block: "cluster", name: "tags", flag: "tag", usage: "tag `KEY=VALUE` of this node; repeatable",
+		field: func(c *Config) any { return &c.Cluster.Tags }},
+	{block: "cluster", name: "role", flag: "role", warning: `Serf replaced role by tags: write tags = { role = "…" }.`,
+		field: func(c *Config) any { return (*roleTag)(&c.Cluster.Tags) }},
+	{block: "cluster", name: "tags_file", flag: "tags-file", usage: "`FILE` that keeps tags changed at run time", path: true,
+		field: func(c *Config) any { return &c.Cluster.TagsFile }},
+	{block: "cluster", name: "snapshot_path", flag: "snapshot", usage: "`FILE` that keeps the members to rejoin through", path: true,
+		field: func(c *Config) any { return &c.Cluster.SnapshotPath }},
+	{block: "cluster", name: "rejoin_after_leave", flag: "rejoin", usage: "rejoin through the snapshot after a graceful leave too",
+		field: func(c *Config) any { return &c.Cluster.RejoinAfterLeave }},
+	{block: "cluster", name: "profile", flag: "profile", usage: "timing `PROFILE`: lan, wan or local (default lan)",
+		field: func(c *Config) any { return &c.Cluster.Profile }},
+	{block: "cluster", name: "protocol", flag: "protocol", usage: "Serf's protocol `VERSION`, 2 to 5 (default 5)",
+		field: func(c *Config) any { return &c.Cluster.Protocol }},
+	{block: "cluster", name: "leave_on_terminate",
+		field: func(c *Config) any { return &c.Leave.OnTerminate }},
+	{block: "cluster", name: "skip_leave_on_interrupt",
+		field: func(c *Config) any { return (*inverse)(&c.Leave.OnInterrupt) }},
+	{block: "cluster", name: "enable_compression",
+		field: func(c *Config) any { return (*inverse)(&c.Cluster.DisableCompression) }},
+	{block: "cluster", flag: "disable-compression", usage: "send messages as they are",
+		field: func(c *Config) any { return &c.Cluster.DisableCompression }},
+	{block: "cluster", name: "disable_coordinates",
+		field: func(c *Config) any { return &c.Cluster.DisableCoordinates }},
+	{block: "cluster", name: "disable_name_resolution",
+		field: func(c *Config) any { return &c.Cluster.DisableNameResolution }},
+	{block: "cluster", name: "validate_node_names", warning: "muster always validates the names of nodes; leave this out.",
+		field: func(*Config) any { return new(bool) }},
+	{block: "cluster", name: "reconnect_interval",
+		field: func(c *Config) any { return &c.Cluster.ReconnectInterval }},
+	{block: "cluster", name: "reconnect_timeout",
+		field: func(c *Config) any { return &c.Cluster.ReconnectTimeout }},
+	{block: "cluster", name: "tombstone_timeout",
+		field: func(c *Config) any { return &c.Cluster.TombstoneTimeout }},
+	{block: "cluster", name: "broadcast_timeout", flag: "broadcast-timeout", usage: "longest `TIME` for a message of our own to go out (default 3s)",
+		field: func(c *Config) any { return &c.Cluster.BroadcastTimeout }},
+	{block: "cluster", name: "user_event_size_limit",
+		field: func(c *Config) any { return &c.Cluster.UserEventSizeLimit }},
+	{block: "cluster", name: "query_size_limit",
+		field: func(c *Config) any { return &c.Cluster.QuerySizeLimit }},
+	{block: "cluster", name: "query_response_size_limit",
+		field: func(c *Config) any { return &c.Cluster.QueryResponseSizeLimit }},
+	{block: "cluster", name: "log_level", flag: "log-level", usage: "least `LEVEL` that is logged: debug, info, warn or error (default info)",
+		field: func(c *Config) any { return &c.Log.Level }},
+
+	{block: "rules", name: "dir", flag: "rules", usage: "`DIR` of the rules (default " + DefaultRulesDir + ")", path: true,
+		field: func(c *Config) any { return &c.Rules.Dir }},
+	{block: "rules", name: "resync",
+		field: func(c *Config) any { return &c.Rules.Resync }},
+
+	{block: "http", name: "socket", flag: "socket", usage: "`PATH` of the local API's socket", path: true,
+		field: func(c *Config) any { return &c.HTTP.Socket }},
+	{block: "http", name: "mode",
+		field: func(c *Config) any { return &c.HTTP.Mode }},
+	{block: "http", name: "group",
+		field: func(c *Config) any { return &c.HTTP.Group }},
+
+	{block: "log", name: "level",
+		field: func(c *Config) any { return &c.Log.Level }},
+	{block: "log", name: "format", flag: "log-format", usage: "`FORMAT` of the log: text or json (default text)",
+		field: func(c *Config) any { return &c.Log.Format }},
+
+	{block: "state", name: "dir", flag: "state", usage: "`DIR` of the agent's journal (default " + DefaultStateDir + ")", path: true,
+		field: func(c *Config) any { return &c.State.Dir }},
+}
+
+// blocks lists the blocks of muster.hcl.
+var blocks = []string{"cluster", "rules", "http", "log", "state"}
+
+// A missing is a setting of Serf's that this version does not have.
+type missing struct{ name, flag, instead string }
+
+var unsupported = []missing{
+	{"attach", "attach", "muster joins the cluster itself; leave this out."},
+	{"discover", "discover", "Name members in start_join."},
+	{"enable_syslog", "syslog", "The journal, or whatever reads standard error, takes the log."},
+	{"event_handlers", "event-handler", "Leave the handlers to a Serf agent beside this one."},
+	{"mdns", "", "Name members in start_join."},
+	{"", "mdns-iface", "Name members with --join."},
+	{"", "mdns-disable-ipv4", "Name members with --join."},
+	{"", "mdns-disable-ipv6", "Name members with --join."},
+	{"retry_max_attempts", "retry-max", "muster tries its seeds for as long as it is alone; leave this out."},
+	{"rpc_addr", "rpc-addr", "The local API is on a Unix socket: see the http block."},
+	{"rpc_auth", "", "The local API is on a Unix socket: see the http block."},
+	{"statsd_addr", "", "Leave this out."},
+	{"statsite_addr", "", "Leave this out."},
+	{"syslog_facility", "", "The journal, or whatever reads standard error, takes the log."},
+}
+
+// find returns the setting of that name in a block.
+func find(block, name string) (key, bool) {
+	i := slices.IndexFunc(keys, func(k key) bool { return k.block == block && k.name == name && name != "" })
+	if i < 0 {
+		return key{}, false
+	}
+	return keys[i], true
+}
+
+// names lists what a block may hold.
+func names(block string) []string {
+	var out []string
+	if block == "cluster" {
+		out = append(out, "config_file", "config_dir")
+	}
+	for _, k := range keys {
+		if k.block == block && k.name != "" {
+			out = append(out, k.name)
+		}
+	}
+	return out
+}
+
+// mistakes returns what is wrong with c as a whole, one error for each.
+func (c Config) mistakes() []error {
+	var errs []error
+	switch err := c.Cluster.Validate().(type) {
+	case nil:
+	case interface{ Unwrap() []error }:
+		errs = err.Unwrap()
+	default:
+		errs = []error{err}
+	}
+	if c.Rules.Resync < time.Second {
+		errs = append(errs, fmt.Errorf("cannot look again every %v: resync is at least 1s", c.Rules.Resync))
+	}
+	if err := oneOf(c.Log.Format, "text", "json"); err != nil {
+		errs = append(errs, fmt.Errorf("cannot log in this format: %w", err))
+	}
+	return errs
+}

@@ -1,0 +1,267 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"muster/rules"
+)
+
+// A loader gathers settings and mistakes from one source after another.
+type loader struct {
+	settings []setting
+	sources  map[string][]byte // by file name, for what the problems show
+	problems rules.Problems
+	files    []string
+}
+
+// A setting is one key that was given a value somewhere. Applied in order,
+// they make the configuration.
+type setting struct {
+	key   key
+	at    hcl.Range // of the value; zero for a flag
+	apply func(*Config)
+}
+
+func (l *loader) diagnose(diags hcl.Diagnostics) {
+	for _, p := range rules.Diagnose(diags, l.sources) {
+		if strings.Contains(strings.ToLower(p.Snippet), "encrypt_key") {
+			p.Snippet = "" // never show a secret
+		}
+		l.problems = append(l.problems, p)
+	}
+}
+
+// fail is a mistake that has no place in a file.
+func (l *loader) fail(file, format string, args ...any) {
+	l.problems = append(l.problems, rules.Problem{Severity: rules.Error, File: file, Summary: fmt.Sprintf(format, args...)})
+}
+
+// muster reads muster.hcl, or every *.hcl of a directory. Only a path that was
+// asked for must be there.
+func (l *loader) muster(path string, asked bool) {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		l.directory(path, ".hcl", l.musterFile)
+	case err == nil || asked || !errors.Is(err, fs.ErrNotExist):
+		l.musterFile(path)
+	}
+}
+
+// directory reads the files of one kind that lie in a directory, by name.
+func (l *loader) directory(path, ext string, read func(string)) {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		l.fail(path, "cannot read this directory: %v", cause(err))
+		return
+	}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ext) && !strings.HasPrefix(e.Name(), ".") && !e.IsDir() {
+			read(filepath.Join(path, e.Name()))
+		}
+	}
+}
+
+// read reads a file whose name the problems will use.
+func (l *loader) read(path string) ([]byte, bool) {
+	text, err := rules.ReadFile(path, maxFile)
+	if err != nil {
+		l.problems = append(l.problems, rules.Problem{Severity: rules.Error, File: path, Summary: err.Error()})
+		return nil, false
+	}
+	l.sources[path] = text
+	l.files = append(l.files, path)
+	return text, true
+}
+
+func (l *loader) musterFile(path string) {
+	if text, ok := l.read(path); ok {
+		l.hcl(text, path)
+	}
+}
+
+// hcl reads the text of a muster.hcl.
+func (l *loader) hcl(text []byte, name string) {
+	body, diags := parseHCL(text, name)
+	if diags.HasErrors() {
+		l.diagnose(diags)
+		return
+	}
+	for _, a := range inOrder(body.Attributes) {
+		l.diagnose(mistake(a.NameRange, fmt.Sprintf("%s must stand in a block", a.Name), whereIs(a.Name)))
+	}
+	for _, b := range body.Blocks {
+		if !slices.Contains(blocks, b.Type) {
+			l.diagnose(mistake(b.TypeRange, fmt.Sprintf("no block is called %q", b.Type), choose(b.Type, blocks)))
+			continue
+		}
+		if len(b.Labels) > 0 {
+			l.diagnose(mistake(b.LabelRanges[0], fmt.Sprintf("%s takes no name", b.Type), fmt.Sprintf("Write %s { … }.", b.Type)))
+		}
+		l.block(b, filepath.Dir(name))
+	}
+}
+
+func (l *loader) block(b *hclsyntax.Block, dir string) {
+	attributes := inOrder(b.Body.Attributes)
+	if b.Type == "cluster" {
+		// What the block itself says comes after the files that it names.
+		attributes = slices.DeleteFunc(attributes, func(a *hclsyntax.Attribute) bool { return l.serfFiles(a, dir) })
+	}
+	for _, a := range attributes {
+		l.setting(b.Type, a.Name, a.NameRange, a.Expr, dir)
+	}
+	for _, inner := range b.Body.Blocks {
+		if _, ok := find(b.Type, inner.Type); ok {
+			l.diagnose(mistake(inner.TypeRange, fmt.Sprintf("%s is a setting, not a block", inner.Type), fmt.Sprintf("Write %s = { … }.", inner.Type)))
+		} else {
+			l.unknown(b.Type, inner.Type, inner.TypeRange)
+		}
+	}
+}
+
+// serfFiles reads the files that config_file and config_dir name.
+func (l *loader) serfFiles(a *hclsyntax.Attribute, dir string) bool {
+	if a.Name != "config_file" && a.Name != "config_dir" {
+		return false
+	}
+	var paths []string
+	diags := decode(a.Name, a.Expr, &paths)
+	if v, bad := a.Expr.Value(nil); !bad.HasErrors() && v.Type().FriendlyName() == "string" {
+		var one string
+		diags = decode(a.Name, a.Expr, &one)
+		paths = []string{one}
+	}
+	l.diagnose(diags)
+	for _, p := range paths {
+		l.serf(under(dir, p))
+	}
+	return true
+}
+
+// serf reads one of Serf's JSON files, or every *.json of a directory.
+func (l *loader) serf(path string) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		l.directory(path, ".json", l.serfFile)
+		return
+	}
+	l.serfFile(path)
+}
+
+func (l *loader) serfFile(path string) {
+	text, ok := l.read(path)
+	if !ok {
+		return
+	}
+	attributes, diags := parseJSON(text, path)
+	l.diagnose(diags)
+	for _, a := range slices.SortedFunc(maps.Values(attributes), func(a, b *hcl.Attribute) int {
+		return cmp.Compare(a.NameRange.Start.Byte, b.NameRange.Start.Byte)
+	}) {
+		// Serf takes its keys in any case, and paths from the working directory.
+		l.setting("cluster", strings.ToLower(a.Name), a.NameRange, a.Expr, "")
+	}
+}
+
+// setting takes one key with its value.
+func (l *loader) setting(block, name string, at hcl.Range, expr hcl.Expression, dir string) {
+	k, ok := find(block, name)
+	if !ok {
+		l.unknown(block, name, at)
+		return
+	}
+	if diags := decode(name, expr, k.field(&Config{})); diags.HasErrors() {
+		l.diagnose(diags)
+		return
+	}
+	if k.warning != "" {
+		l.diagnose(hcl.Diagnostics{{Severity: hcl.DiagWarning, Summary: name + " is not needed", Detail: k.warning, Subject: &at}})
+	}
+	l.settings = append(l.settings, setting{key: k, at: expr.Range(), apply: func(c *Config) {
+		field := k.field(c)
+		// The diagnostics are the same as the first time: none.
+		_ = decode(name, expr, field)
+		k.resolve(field, dir)
+	}})
+}
+
+// resolve makes a path absolute. dir is where relative ones count from.
+func (k key) resolve(field any, dir string) {
+	if p, ok := field.(*string); ok && k.path && *p != "" {
+		if abs, err := filepath.Abs(under(dir, *p)); err == nil {
+			*p = abs
+		}
+	}
+}
+
+// unknown reports a key that there is not, or not in this version.
+func (l *loader) unknown(block, name string, at hcl.Range) {
+	i := slices.IndexFunc(unsupported, func(m missing) bool { return m.name == name })
+	if block != "cluster" || i < 0 {
+		l.diagnose(mistake(at, fmt.Sprintf("no key in %s is called %q", block, name), cmp.Or(whereIs(name), choose(name, names(block)))))
+		return
+	}
+	l.diagnose(mistake(at, fmt.Sprintf("%s is a key of Serf's that this version of muster does not support", name),
+		unsupported[i].instead+"\nNot supported: "+strings.Join(unsupportedNames(), ", ")+"."))
+}
+
+func unsupportedNames() []string {
+	var out []string
+	for _, m := range unsupported {
+		if m.name != "" {
+			out = append(out, m.name)
+		}
+	}
+	return out
+}
+
+// whereIs says which block a key belongs into.
+func whereIs(name string) string {
+	for _, k := range keys {
+		if k.name == name {
+			return fmt.Sprintf("It belongs into the %s block: %s { %s = … }.", k.block, k.block, k.name)
+		}
+	}
+	return ""
+}
+
+// choose suggests the nearest of the choices, or lists them.
+func choose(name string, choices []string) string {
+	if near := rules.Suggest(name, choices); near != "" {
+		return fmt.Sprintf("Did you mean %q?", near)
+	}
+	return "There are: " + strings.Join(choices, ", ") + "."
+}
+
+func inOrder(attributes hclsyntax.Attributes) []*hclsyntax.Attribute {
+	return slices.SortedFunc(maps.Values(attributes), func(a, b *hclsyntax.Attribute) int {
+		return cmp.Compare(a.NameRange.Start.Byte, b.NameRange.Start.Byte)
+	})
+}
+
+// under returns path as seen from dir; a dir of "" is the working directory.
+func under(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+// cause strips the path, which the message has elsewhere.
+func cause(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err
+	}
+	return err
+}

@@ -1,0 +1,54 @@
+cluster {
+  config_dir = "serf"
+
+  node_name               = "web1"
+  bind                    = "127.0.0.1:17946"
+  advertise               = "127.0.0.2:17946"
+  interface               = "lo"
+  start_join              = ["127.0.0.3", "127.0.0.4:17946"]
+  retry_join              = ["seed.example"]
+  retry_interval          = "10s"
+  replay_on_join          = true
+  encrypt_key             = "c2l4dGVlbiBieXRlcyBoZQ=="
+  tags                    = { role = ["web", "db"], weight = 5, spare = false, "odd name" = "${1 + 1}" }
+  tags_file               = "state/tags.json"
+  snapshot_path           = "/var/lib/muster/snapshot"
+  rejoin_after_leave      = true
+  profile                 = "local"
+  protocol                = 4
+  leave_on_terminate      = false
+  skip_leave_on_interrupt = true
+  enable_compression      = false
+  disable_coordinates     = true
+  disable_name_resolution = true
+  reconnect_interval      = "31s"
+  reconnect_timeout       = "25h"
+  tombstone_timeout       = "26h"
+  broadcast_timeout       = "2s"
+
+  user_event_size_limit     = 600
+  query_size_limit          = 1100
+  query_response_size_limit = 1200
+
+  log_level = "ERR"
+}
+
+rules {
+  dir    = "rules"
+  resync = "90s"
+}
+
+http {
+  socket = "/run/muster/api.sock"
+  mode   = "0600"
+  group  = "adm"
+}
+
+log {
+  level  = "debug"
+  format = "json"
+}
+
+state {
+  dir = "../state"
+}
