@@ -1,0 +1,179 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/serf/serf"
+)
+
+// An incarnation is one life of Serf with what belongs to it. Its goroutines
+// are the pump, the viewer and the joiner; the supervisor creates and ends it.
+type incarnation struct {
+	node  *Node
+	c     Config
+	log   *slog.Logger
+	epoch uint64
+
+	serf          *serf.Serf
+	gate          *gate
+	bound         netip.AddrPort
+	advertise     netip.AddrPort
+	port          uint16
+	streamTimeout time.Duration
+	endpoint      endpoint
+	peers         map[string]netip.AddrPort // alive before this incarnation
+
+	dirty     chan struct{} // one slot: look again
+	wanted    chan struct{} // one slot: a join is wanted now
+	wantsJoin atomic.Bool
+	joined    atomic.Bool // a join completed since the last look
+
+	// The viewer's own.
+	mirror   *mirror
+	settler  *settler
+	last     *View
+	wasAlone bool
+
+	stopPump chan struct{}
+	cancel   context.CancelFunc // of viewer and joiner
+	wg       sync.WaitGroup     // of viewer and joiner
+	pump     sync.WaitGroup
+}
+
+// begin creates Serf and starts the goroutines around it. All that may fail
+// for a reason outside is done before serf.Create, which leaks when it fails.
+func (n *Node) begin(ctx context.Context, epoch uint64) (*incarnation, error) {
+	e, err := n.address(ctx)
+	if err != nil {
+		return nil, err
+	}
+	peers, err := readSnapshot(n.c.SnapshotPath, n.c.RejoinAfterLeave)
+	if err == nil && n.c.SnapshotPath != "" {
+		err = keepSnapshot(n.c.SnapshotPath)
+	}
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(peers, n.living())
+	delete(peers, n.c.Name)
+
+	t, err := listen(e, n.serfLog)
+	if err != nil {
+		return nil, err
+	}
+	in := &incarnation{
+		node: n, c: n.c, log: n.log, epoch: epoch,
+		advertise: t.advertise, port: uint16(t.GetAutoBindPort()), endpoint: e, peers: peers,
+		dirty: make(chan struct{}, 1), wanted: make(chan struct{}, 1),
+		mirror: newMirror(), last: &View{}, stopPump: make(chan struct{}),
+	}
+	in.bound = netip.AddrPortFrom(e.bind.Addr(), in.port)
+	if err := in.create(t); err != nil {
+		t.Shutdown()
+		return nil, err
+	}
+	expected := make(map[string]struct{}, len(peers))
+	for name := range peers {
+		expected[name] = struct{}{}
+	}
+	first := len(peers) == 0 && len(in.candidates()) == 0
+	in.settler = newSettler(n.c, first, expected, time.Now())
+	ctx, in.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	in.wg.Go(func() { in.viewer(ctx) })
+	in.wg.Go(func() { in.joiner(ctx) })
+	return in, nil
+}
+
+// create runs serf.Create on the transport, with the pump running.
+func (in *incarnation) create(t *transport) error {
+	n := in.node
+	events := make(chan serf.Event, 1024)
+	conf := n.c.serfConfig()
+	conf.Logger = n.serfLog
+	conf.EventCh = events
+	conf.MemberlistConfig.Logger = conf.Logger
+	conf.MemberlistConfig.LogOutput = nil
+	conf.MemberlistConfig.Keyring = n.keys
+	conf.MemberlistConfig.Transport = t
+	in.streamTimeout = conf.MemberlistConfig.TCPTimeout
+
+	in.gate = newGate(n.c, t.advertise)
+	in.gate.door, in.gate.conflicts = n.door, n.conflicts
+	in.gate.members = func() []Member { return n.View().Members }
+	conf.MemberlistConfig.Alive = in.gate
+	t.prepare = func() { in.gate.prepare(conf.MemberlistConfig) }
+
+	in.pump.Go(func() { pump(events, &n.bus, in.dirty, in.stopPump) })
+	var err error
+	in.serf, err = n.tags.start(conf)
+	if err != nil {
+		in.gate.close()
+		close(in.stopPump)
+		in.pump.Wait()
+		return fmt.Errorf("cannot start Serf: %w", err)
+	}
+	in.gate.letIn()
+	return nil
+}
+
+// end stops the incarnation, leaving the cluster first if leave is set, which
+// takes at most twice the broadcast timeout and the leave delay.
+func (in *incarnation) end(leave bool) {
+	in.cancel()
+	in.node.tags.stop()
+	if leave {
+		if err := in.serf.Leave(); err != nil {
+			in.log.Warn("cannot leave gracefully", "error", err)
+		}
+	}
+	in.gate.close()
+	if err := in.serf.Shutdown(); err != nil {
+		in.log.Warn("cannot stop Serf cleanly", "error", err)
+	}
+	in.wg.Wait()
+	close(in.stopPump)
+	in.pump.Wait()
+}
+
+// The reasons for an incarnation to end while the node goes on.
+var (
+	errNameLost   = errors.New("another node holds this name")
+	errNewAddress = errors.New("the local address changed")
+)
+
+// watch waits for the reason to end the incarnation: nil when ctx is done.
+func (in *incarnation) watch(ctx context.Context) error {
+	check := time.NewTicker(in.c.AddressCheck)
+	defer check.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-in.serf.ShutdownCh():
+			return errNameLost
+		case <-check.C:
+			if in.c.SnapshotPath != "" {
+				if err := keepSnapshot(in.c.SnapshotPath); err != nil {
+					in.log.Warn(err.Error())
+				}
+			}
+			own := in.endpoint.own
+			if !own.IsValid() || in.node.hostHas(own) {
+				continue
+			}
+			// It may come back: only another in its place is a reason to move.
+			if e, err := in.node.address(ctx); err == nil {
+				in.log.Warn("the local address changed", "from", in.endpoint.advertise, "to", e.advertise)
+				return errNewAddress
+			}
+		}
+	}
+}
