@@ -1,0 +1,95 @@
+package rules
+
+import (
+	"bytes"
+	"strings"
+	"unicode"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+const snippetWidth = 100 // characters of a source line that are shown
+
+// snippet returns the line of src at which r begins and, below it, a marker
+// under the part that r covers. It is empty when r is not in src.
+func snippet(src []byte, r hcl.Range) string {
+	line, ok := sourceLine(src, r.Start.Line)
+	if !ok {
+		return ""
+	}
+	start := r.Start.Byte - lineStart(src, r.Start.Line)
+	end := len(line)
+	if r.End.Line == r.Start.Line {
+		end = r.End.Byte - lineStart(src, r.Start.Line)
+	}
+	start = min(max(start, 0), len(line))
+	end = min(max(end, start), len(line))
+	before, marked, after := shown(line[:start]), shown(line[start:end]), shown(line[end:])
+	width := max(len(marked), 1)
+	if over := len(before) + width - snippetWidth; over > 0 && len(before) > 20 {
+		cut := min(over, len(before)-20)
+		before = append([]rune("…"), before[cut:]...)
+	}
+	text := append(append(before[:len(before):len(before)], marked...), after...)
+	if len(text) > snippetWidth {
+		text = append(text[:snippetWidth:snippetWidth], '…')
+	}
+	width = max(min(width, snippetWidth-len(before)), 1)
+	return string(text) + "\n" + strings.Repeat(" ", len(before)) + strings.Repeat("^", width)
+}
+
+// shown returns b as it is safe to show: tabs as spaces, nothing that moves
+// a terminal's cursor.
+func shown(b []byte) []rune {
+	var out []rune
+	for _, r := range string(b) {
+		switch {
+		case r == '\t':
+			out = append(out, ' ', ' ')
+		case unicode.IsPrint(r):
+			out = append(out, r)
+		default:
+			out = append(out, '�')
+		}
+	}
+	return out
+}
+
+// sourceLine returns the nth line of src, from 1, without its end.
+func sourceLine(src []byte, n int) ([]byte, bool) {
+	start := lineStart(src, n)
+	if start < 0 || src == nil {
+		return nil, false
+	}
+	line, _, _ := bytes.Cut(src[start:], []byte("\n"))
+	return bytes.TrimSuffix(line, []byte("\r")), true
+}
+
+// lineStart returns the offset at which the nth line of src begins, or -1.
+func lineStart(src []byte, n int) int {
+	start := 0
+	for ; n > 1; n-- {
+		i := bytes.IndexByte(src[start:], '\n')
+		if i < 0 {
+			return -1
+		}
+		start += i + 1
+	}
+	return start
+}
+
+// strayTemplate returns a further remedy where d may come from nginx's or a
+// shell's own ${…} or %{…}, which HCL takes for its own.
+func strayTemplate(d *hcl.Diagnostic, src []byte) string {
+	if d.Subject == nil || !strings.Contains(d.Summary, "emplate") && !strings.Contains(d.Summary, "nterpolation") &&
+		!strings.Contains(d.Summary, "xpression") && !strings.Contains(d.Summary, "character") {
+		return ""
+	}
+	line, _ := sourceLine(src, d.Subject.Start.Line)
+	for _, mark := range []string{"${", "%{"} {
+		if bytes.Contains(line, []byte(mark)) {
+			return "\nIf `" + mark + "…}` is text for nginx, a shell or another program, write `" + mark[:1] + mark + "…}`."
+		}
+	}
+	return ""
+}

@@ -1,0 +1,136 @@
+package rules
+
+import (
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+)
+
+// adapt changes e in two ways, in place. A tag that a member lacks becomes
+// null where HCL has an error: member.tags.weight, member.tags["weight"],
+// members[*].tags.weight, member.tags[each.key]. And where HCL would turn a
+// string into a number, a numberGuard looks at it first.
+func adapt(e hclsyntax.Expression, funcs map[string]function.Function) {
+	hclsyntax.Walk(e, adapter{funcs})
+}
+
+// An adapter adapts each node after its children, which it may then wrap.
+type adapter struct{ funcs map[string]function.Function }
+
+func (adapter) Enter(hclsyntax.Node) hcl.Diagnostics { return nil }
+
+func (a adapter) Exit(n hclsyntax.Node) hcl.Diagnostics {
+	switch n := n.(type) {
+	case *hclsyntax.ScopeTraversalExpr:
+		adaptTraversal(n.Traversal)
+	case *hclsyntax.RelativeTraversalExpr:
+		adaptTraversal(n.Traversal)
+	case *hclsyntax.IndexExpr:
+		if endsInTags(n.Collection) {
+			n.Collection = tagsWith{parentheses(n.Collection), n.Key}
+		} else {
+			n.Key = guardNumber(n.Key)
+		}
+	case *hclsyntax.BinaryOpExpr:
+		if n.Op.Type == cty.Number || n.Op != hclsyntax.OpEqual && n.Op != hclsyntax.OpNotEqual &&
+			n.Op != hclsyntax.OpLogicalAnd && n.Op != hclsyntax.OpLogicalOr {
+			n.LHS, n.RHS = guardNumber(n.LHS), guardNumber(n.RHS)
+		}
+	case *hclsyntax.UnaryOpExpr:
+		n.Val = guardNumber(n.Val)
+	case *hclsyntax.FunctionCallExpr:
+		for i := range n.Args {
+			if wantsNumber(n.Name, a.funcs[n.Name], i) {
+				n.Args[i] = guardNumber(n.Args[i])
+			}
+		}
+	}
+	return nil
+}
+
+// wantsNumber reports whether f turns its ith argument into a number.
+func wantsNumber(name string, f function.Function, i int) bool {
+	if name == "tonumber" || name == "parseint" || name == "range" {
+		return true
+	}
+	if f == (function.Function{}) {
+		return false
+	}
+	if params := f.Params(); i < len(params) {
+		return params[i].Type == cty.Number
+	}
+	return f.VarParam() != nil && f.VarParam().Type == cty.Number
+}
+
+// adaptTraversal replaces the step after `.tags` by a tagStep.
+func adaptTraversal(t hcl.Traversal) {
+	for i := 1; i < len(t); i++ {
+		if stepName(t[i-1]) != "tags" {
+			continue
+		}
+		if name := stepName(t[i]); name != "" {
+			t[i] = tagStep{hcl.TraverseAttr{Name: name, SrcRange: t[i].SourceRange()}}
+		}
+	}
+}
+
+// stepName returns the attribute or key that a step asks for, or "".
+func stepName(step hcl.Traverser) string {
+	switch s := step.(type) {
+	case hcl.TraverseAttr:
+		return s.Name
+	case hcl.TraverseIndex:
+		if s.Key.Type() == cty.String && s.Key.IsKnown() && !s.Key.IsNull() {
+			return s.Key.AsString()
+		}
+	}
+	return ""
+}
+
+func endsInTags(e hclsyntax.Expression) bool {
+	var t hcl.Traversal
+	switch e := e.(type) {
+	case *hclsyntax.ScopeTraversalExpr:
+		t = e.Traversal
+	case *hclsyntax.RelativeTraversalExpr:
+		t = e.Traversal
+	}
+	return len(t) > 0 && stepName(t[len(t)-1]) == "tags"
+}
+
+// A tagStep asks for one tag: null if the member lacks it.
+type tagStep struct{ hcl.TraverseAttr }
+
+func (s tagStep) TraversalStep(v cty.Value) (cty.Value, hcl.Diagnostics) {
+	if v.IsNull() || !v.IsKnown() || !v.Type().IsMapType() {
+		return s.TraverseAttr.TraversalStep(v)
+	}
+	if key := cty.StringVal(s.Name); v.HasIndex(key).True() {
+		return v.Index(key), nil
+	}
+	return cty.NullVal(v.Type().ElementType()), nil
+}
+
+// tagsWith evaluates to a member's tags, with null for the key if they lack it.
+type tagsWith struct {
+	*hclsyntax.ParenthesesExpr
+	key hclsyntax.Expression
+}
+
+func (t tagsWith) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := t.Expression.Value(ctx)
+	if diags.HasErrors() || v.IsNull() || !v.IsKnown() || !v.Type().IsMapType() {
+		return v, diags
+	}
+	key, keyDiags := t.key.Value(ctx)
+	if keyDiags.HasErrors() || key.IsNull() || !key.IsKnown() || key.Type() != cty.String || v.HasIndex(key).True() {
+		return v, diags
+	}
+	all := v.AsValueMap()
+	if all == nil {
+		all = map[string]cty.Value{}
+	}
+	all[key.AsString()] = cty.NullVal(v.Type().ElementType())
+	return cty.MapVal(all), diags
+}

@@ -1,0 +1,211 @@
+package rules
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"muster/cluster"
+)
+
+// A Test is one test block: a membership, perhaps an event, and what a rule
+// must make of it.
+type Test struct {
+	Name, File string
+	Line       int
+	Members    []cluster.Member // sorted
+	Self       string           // the name of one of them
+	Event      *cluster.Event   // nil: none
+	Expects    []Expect
+}
+
+// An Expect is what a test expects of one rule.
+type Expect struct {
+	Rule  string
+	Line  int
+	Files []ExpectFile
+	Runs  [][]string // the argvs that it runs, in order; nil: not looked at
+	at    hcl.Range
+}
+
+// An ExpectFile is what a test expects of one file.
+type ExpectFile struct {
+	Path            string
+	Line            int
+	Contains, Lacks []string
+	Equals          *string // nil: not looked at
+}
+
+// testMember is a member as a test gives it.
+var testMember = cty.ObjectWithOptionalAttrs(map[string]cty.Type{
+	"name": cty.String, "addr": cty.String, "port": cty.Number, "status": cty.String, "tags": cty.Map(cty.String),
+}, []string{"addr", "port", "status", "tags"})
+
+const serfPort = 7946 // the port of a test's member that gives none
+
+// readTest reads one test block.
+func (b *block) readTest(c *hcl.Block) *Test {
+	s := b.open(c.Body, c.DefRange, shape{what: "a test", attrs: []string{"members", "self"},
+		blocks: map[string][]string{"expect": {"rule"}, "event": nil}})
+	t := &Test{Name: c.Labels[0], File: c.DefRange.Filename, Line: c.DefRange.Start.Line}
+	if hint := badName(t.Name); hint != "" {
+		s.problem(c.LabelRanges[0], fmt.Sprintf("\"%s\" cannot be a test's name", printable(t.Name)), hint)
+	}
+	s.readTestMembers(t)
+	t.Self = s.str("self")
+	isSelf := func(m cluster.Member) bool { return m.Name == t.Self }
+	switch {
+	case s.attrs["self"] == nil:
+		s.problem(c.DefRange, "a test without `self`", "Write self = \"NAME\": on which member the rules are tried.")
+	case t.Members != nil && !slices.ContainsFunc(t.Members, isSelf):
+		s.wrong("self", fmt.Sprintf("`self` is no member of this test: \"%s\"", printable(t.Self)), "")
+	}
+	t.Event = s.readTestEvent()
+	expects := s.children("expect")
+	for _, e := range expects {
+		t.Expects = append(t.Expects, s.readExpect(e, t.Event != nil))
+	}
+	if len(expects) == 0 {
+		s.problem(c.DefRange, "a test that expects nothing", "Add expect \"RULE\" { … }.")
+	}
+	return t
+}
+
+// readTestMembers reads `members`, each with its defaults.
+func (b *block) readTestMembers(t *Test) {
+	if b.attrs["members"] == nil {
+		b.problem(b.at, "a test without `members`", "Write members = [{ name = \"web1\", addr = \"10.0.0.1\", tags = { role = \"web\" } }].")
+		return
+	}
+	v, ok := b.constant("members", cty.List(testMember))
+	if !ok {
+		return
+	}
+	items, _ := hcl.ExprList(b.attrs["members"].Expr)
+	t.Members = []cluster.Member{}
+	for i, x := range elements(v) {
+		at := b.attrs["members"].Expr.Range()
+		if i < len(items) {
+			at = items[i].Range()
+		}
+		m, err := readMember(x)
+		if err != nil {
+			b.problem(at, err.Error(), "")
+			continue
+		}
+		if slices.ContainsFunc(t.Members, func(o cluster.Member) bool { return o.Name == m.Name }) {
+			b.problem(at, fmt.Sprintf("a second member \"%s\"", printable(m.Name)), "")
+			continue
+		}
+		t.Members = append(t.Members, m)
+	}
+	cluster.SortMembers(t.Members)
+}
+
+func readMember(v cty.Value) (cluster.Member, error) {
+	m := cluster.Member{Port: serfPort, Status: cluster.Alive, Tags: map[string]string{}}
+	if v.IsNull() || v.GetAttr("name").IsNull() || v.GetAttr("name").AsString() == "" {
+		return m, fmt.Errorf("a member needs a name")
+	}
+	m.Name = v.GetAttr("name").AsString()
+	if a := v.GetAttr("addr"); !a.IsNull() {
+		addr, err := netip.ParseAddr(a.AsString())
+		if err != nil {
+			return m, fmt.Errorf("\"%s\" is not an IP address", printable(a.AsString()))
+		}
+		m.Addr = addr
+	}
+	if p := v.GetAttr("port"); !p.IsNull() {
+		n, _ := p.AsBigFloat().Int64()
+		if n < 1 || n > 65535 || !p.AsBigFloat().IsInt() {
+			return m, fmt.Errorf("a port is a number from 1 to 65535")
+		}
+		m.Port = uint16(n)
+	}
+	if s := v.GetAttr("status"); !s.IsNull() {
+		m.Status = cluster.Status(s.AsString())
+		if !m.Status.Valid() {
+			return m, fmt.Errorf("no status `%s`", printable(s.AsString()))
+		}
+	}
+	if tags := v.GetAttr("tags"); !tags.IsNull() {
+		for k, x := range tags.Elements() {
+			if !x.IsNull() {
+				m.Tags[k.AsString()] = x.AsString()
+			}
+		}
+	}
+	return m, nil
+}
+
+func (b *block) readTestEvent() *cluster.Event {
+	c := b.child("event")
+	if c == nil {
+		return nil
+	}
+	s := b.open(c.Body, c.DefRange, shape{what: "an `event` block", attrs: []string{"type", "name", "payload", "ltime", "member"}})
+	e := &cluster.Event{Name: s.str("name"), Payload: []byte(s.str("payload")), LTime: uint64(s.count("ltime", 1, 0, 1<<40))}
+	e.Type = s.oneOf("type", cluster.EventUser, eventTypes[:len(eventTypes)-1]...)
+	if name := s.str("member"); name != "" {
+		e.Members = []cluster.Member{{Name: name}}
+	}
+	return e
+}
+
+func (b *block) readExpect(c *hcl.Block, event bool) Expect {
+	s := b.open(c.Body, c.DefRange, shape{what: "an `expect` block", attrs: []string{"runs"}, blocks: map[string][]string{"file": {"path"}}})
+	e := Expect{Rule: c.Labels[0], Line: c.DefRange.Start.Line, at: c.LabelRanges[0]}
+	for _, f := range s.children("file") {
+		e.Files = append(e.Files, s.readExpectFile(f))
+	}
+	if v, ok := s.constant("runs", cty.List(cty.List(cty.String))); ok {
+		e.Runs = [][]string{}
+		for _, argv := range elements(v) {
+			var words []string
+			for _, w := range elements(argv) {
+				if !w.IsNull() {
+					words = append(words, w.AsString())
+				}
+			}
+			e.Runs = append(e.Runs, words)
+		}
+		if !event {
+			s.problem(s.attrs["runs"].NameRange, "`runs` without an event", "Only an event makes a rule run something: add event { name = \"…\" } to the test.")
+		}
+	}
+	return e
+}
+
+func (b *block) readExpectFile(c *hcl.Block) ExpectFile {
+	s := b.open(c.Body, c.DefRange, shape{what: "a `file` block", attrs: []string{"contains", "lacks", "equals"}})
+	f := ExpectFile{Path: c.Labels[0], Line: c.DefRange.Start.Line}
+	f.Contains, _ = s.strList("contains")
+	f.Lacks, _ = s.strList("lacks")
+	if v, ok := s.constant("equals", cty.String); ok {
+		text := v.AsString()
+		f.Equals = &text
+	}
+	if len(s.attrs) == 0 {
+		s.problem(c.DefRange, "a `file` block that expects nothing", "It may have "+and(s.shape.attrs)+".")
+	}
+	return f
+}
+
+// checkTests reports tests of rules that do not exist, and completes the
+// members of their events.
+func (l *loader) checkTests(set *Set) {
+	var names []string
+	for _, r := range set.Rules {
+		names = append(names, r.Name)
+	}
+	for _, t := range set.Tests {
+		for _, e := range t.Expects {
+			if set.Rule(e.Rule) == nil && !l.broken {
+				l.report(Problem{Severity: Error, Summary: fmt.Sprintf("no rule \"%s\"%s", printable(e.Rule), didYouMean(e.Rule, names))}, e.at)
+			}
+		}
+	}
+}
