@@ -51,16 +51,33 @@ func decode(name string, expr hcl.Expression, field any) hcl.Diagnostics {
 		want, hint = `a file mode`, `Write it in octal and in quotes: "0660".`
 	}
 	if v.Type() != kind {
-		return mistake(expr.Range(), fmt.Sprintf("%s must be %s, not a %s", name, want, v.Type().FriendlyName()), hint)
+		return mistake(expr.Range(), fmt.Sprintf("%s must be %s, not %s", name, want, typeName(v.Type())), hint)
 	}
 	text := plain(v)
 	if text == "" && kind == cty.String {
 		return nil
 	}
+	if text == "" {
+		return mistake(expr.Range(), name+": this number is too large", "")
+	}
 	if err := parse(text, field); err != nil {
 		return mistake(expr.Range(), fmt.Sprintf("%s: %v", name, err), "")
 	}
 	return nil
+}
+
+func typeName(t cty.Type) string {
+	switch {
+	case t == cty.String:
+		return "a string"
+	case t == cty.Number:
+		return "a number"
+	case t == cty.Bool:
+		return "true or false"
+	case t.IsTupleType():
+		return "a list"
+	}
+	return "a map"
 }
 
 // plain writes a string, number or bool as a flag's value is written; a

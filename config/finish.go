@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -30,6 +31,9 @@ func (l *loader) finish() (Config, rules.Problems) {
 		l.blame(err)
 	}
 	l.readableKeys(c)
+	slices.SortStableFunc(l.problems, func(a, b rules.Problem) int {
+		return cmp.Or(slices.Index(l.files, a.File)-slices.Index(l.files, b.File), a.Line-b.Line, a.Column-b.Column)
+	})
 	return c, l.problems
 }
 
@@ -42,13 +46,13 @@ func (l *loader) blame(mistaken error) {
 			continue
 		}
 		if s.at.Empty() {
-			l.fail("", "--%s: %v", s.key.flag, mistaken)
+			l.fail("--%s: %v", s.key.flag, mistaken)
 		} else {
 			l.diagnose(mistake(s.at, mistaken.Error(), ""))
 		}
 		return
 	}
-	l.fail("", "%v", mistaken)
+	l.fail("%v", mistaken)
 }
 
 // readableKeys warns of encryption keys that everyone on this machine can read.

@@ -43,8 +43,8 @@ func (l *loader) diagnose(diags hcl.Diagnostics) {
 }
 
 // fail is a mistake that has no place in a file.
-func (l *loader) fail(file, format string, args ...any) {
-	l.problems = append(l.problems, rules.Problem{Severity: rules.Error, File: file, Summary: fmt.Sprintf(format, args...)})
+func (l *loader) fail(format string, args ...any) {
+	l.problems = append(l.problems, rules.Problem{Severity: rules.Error, Summary: fmt.Sprintf(format, args...)})
 }
 
 // muster reads muster.hcl, or every *.hcl of a directory. Only a path that was
@@ -63,7 +63,7 @@ func (l *loader) muster(path string, asked bool) {
 func (l *loader) directory(path, ext string, read func(string)) {
 	entries, err := os.ReadDir(path)
 	if err != nil {
-		l.fail(path, "cannot read this directory: %v", cause(err))
+		l.fail("cannot read %s: %v", path, cause(err))
 		return
 	}
 	for _, e := range entries {
@@ -77,7 +77,7 @@ func (l *loader) directory(path, ext string, read func(string)) {
 func (l *loader) read(path string) ([]byte, bool) {
 	text, err := rules.ReadFile(path, maxFile)
 	if err != nil {
-		l.problems = append(l.problems, rules.Problem{Severity: rules.Error, File: path, Summary: err.Error()})
+		l.fail("%v", err)
 		return nil, false
 	}
 	l.sources[path] = text
@@ -131,21 +131,26 @@ func (l *loader) block(b *hclsyntax.Block, dir string) {
 	}
 }
 
-// serfFiles reads the files that config_file and config_dir name.
+// serfFiles reads the files that config_file and config_dir name, one path or
+// a list of them. It reports whether a is one of these two.
 func (l *loader) serfFiles(a *hclsyntax.Attribute, dir string) bool {
 	if a.Name != "config_file" && a.Name != "config_dir" {
 		return false
 	}
-	var paths []string
-	diags := decode(a.Name, a.Expr, &paths)
-	if v, bad := a.Expr.Value(nil); !bad.HasErrors() && v.Type().FriendlyName() == "string" {
-		var one string
-		diags = decode(a.Name, a.Expr, &one)
-		paths = []string{one}
+	paths := make([]string, 1)
+	diags := decode(a.Name, a.Expr, &paths[0])
+	if diags.HasErrors() {
+		paths = nil
+		diags = decode(a.Name, a.Expr, &paths)
 	}
 	l.diagnose(diags)
 	for _, p := range paths {
-		l.serf(under(dir, p))
+		path := under(dir, p)
+		if _, err := os.Stat(path); err != nil {
+			l.diagnose(mistake(a.Expr.Range(), fmt.Sprintf("cannot read %s: %v", path, cause(err)), ""))
+			continue
+		}
+		l.serf(path)
 	}
 	return true
 }
@@ -160,11 +165,14 @@ func (l *loader) serf(path string) {
 }
 
 func (l *loader) serfFile(path string) {
-	text, ok := l.read(path)
-	if !ok {
-		return
+	if text, ok := l.read(path); ok {
+		l.json(text, path)
 	}
-	attributes, diags := parseJSON(text, path)
+}
+
+// json reads the text of one of Serf's files.
+func (l *loader) json(text []byte, name string) {
+	attributes, diags := parseJSON(text, name)
 	l.diagnose(diags)
 	for _, a := range slices.SortedFunc(maps.Values(attributes), func(a, b *hcl.Attribute) int {
 		return cmp.Compare(a.NameRange.Start.Byte, b.NameRange.Start.Byte)
@@ -186,7 +194,7 @@ func (l *loader) setting(block, name string, at hcl.Range, expr hcl.Expression, 
 		return
 	}
 	if k.warning != "" {
-		l.diagnose(hcl.Diagnostics{{Severity: hcl.DiagWarning, Summary: name + " is not needed", Detail: k.warning, Subject: &at}})
+		l.diagnose(hcl.Diagnostics{{Severity: hcl.DiagWarning, Summary: name + ": " + k.warning, Subject: &at}})
 	}
 	l.settings = append(l.settings, setting{key: k, at: expr.Range(), apply: func(c *Config) {
 		field := k.field(c)
@@ -212,25 +220,14 @@ func (l *loader) unknown(block, name string, at hcl.Range) {
 		l.diagnose(mistake(at, fmt.Sprintf("no key in %s is called %q", block, name), cmp.Or(whereIs(name), choose(name, names(block)))))
 		return
 	}
-	l.diagnose(mistake(at, fmt.Sprintf("%s is a key of Serf's that this version of muster does not support", name),
-		unsupported[i].instead+"\nNot supported: "+strings.Join(unsupportedNames(), ", ")+"."))
+	l.diagnose(mistake(at, fmt.Sprintf("%s is a key of Serf's that this version of muster does not support", name), unsupported[i].instead))
 }
 
-func unsupportedNames() []string {
-	var out []string
-	for _, m := range unsupported {
-		if m.name != "" {
-			out = append(out, m.name)
-		}
-	}
-	return out
-}
-
-// whereIs says which block a key belongs into.
+// whereIs says which block a key belongs in.
 func whereIs(name string) string {
 	for _, k := range keys {
 		if k.name == name {
-			return fmt.Sprintf("It belongs into the %s block: %s { %s = … }.", k.block, k.block, k.name)
+			return fmt.Sprintf("It belongs in the %s block: %s { %s = … }.", k.block, k.block, k.name)
 		}
 	}
 	return ""
@@ -238,8 +235,14 @@ func whereIs(name string) string {
 
 // choose suggests the nearest of the choices, or lists them.
 func choose(name string, choices []string) string {
+	if slices.Contains(choices, name) {
+		return "It may stand in muster.hcl only."
+	}
 	if near := rules.Suggest(name, choices); near != "" {
 		return fmt.Sprintf("Did you mean %q?", near)
+	}
+	if len(choices) > 10 {
+		return "" // more than a message can bear; the documentation lists them
 	}
 	return "There are: " + strings.Join(choices, ", ") + "."
 }

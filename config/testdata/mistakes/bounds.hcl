@@ -1,0 +1,3 @@
+cluster {
+  protocol = 1e600000000
+}

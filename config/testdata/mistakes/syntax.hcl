@@ -1,0 +1,3 @@
+cluster {
+  node_name = "web1
+}

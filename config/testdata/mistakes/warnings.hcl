@@ -1,0 +1,4 @@
+cluster {
+  role                = "web"
+  validate_node_names = true
+}

@@ -1,0 +1,130 @@
+# muster's configuration, /etc/muster/muster.hcl.
+#
+# Every key is here. Those commented out show the default, or an example where
+# there is none. `muster agent` takes most of them as flags too; a flag wins.
+# All values are constants. Durations are written "500ms", "30s", "5m", "24h".
+# A relative path counts from the directory of this file.
+
+# This node's part in the Serf cluster. The keys are those of Serf's agent.
+cluster {
+  # Serf's own JSON files, read before what this block says: one path, or a
+  # list of them. Of a directory every *.json is read, in the order of names.
+  # config_file = "/etc/serf/agent.json"
+  # config_dir = "/etc/serf/conf.d"
+
+  # The name of this node, unique in the cluster. Default: the host's name.
+  # node_name = "web1"
+
+  # "ADDR" or "ADDR:PORT" to listen on, UDP and TCP.
+  # bind = "0.0.0.0:7946"
+
+  # "ADDR" or "ADDR:PORT" that the other members are told to use. Default: what
+  # is bound or, with 0.0.0.0, this host's first private address.
+  # advertise = "10.0.0.1"
+
+  # A network interface whose address to listen on, instead of naming it.
+  # interface = "eth0"
+
+  # Members to join through. One that answers is enough; while this node is
+  # alone they are tried again and again. retry_join means the same.
+  # start_join = ["10.0.0.1", "10.0.0.2:7946"]
+  # retry_join = ["10.0.0.3"]
+
+  # The longest time between two rounds of joining.
+  # retry_interval = "30s"
+
+  # Take the user events that were sent before this node joined.
+  # replay_on_join = false
+
+  # Encrypt the gossip: 16, 24 or 32 bytes in base64, the same on every member.
+  #   head -c32 /dev/urandom | base64
+  # With a key in it this file must not be readable by everyone; a keyring
+  # file, mode 0600, is the better place: a JSON list of keys, of which the
+  # first encrypts. Only one of the two may be set.
+  # encrypt_key = "cg8StVXbQJ0gPvMd9o7yrg=="
+  # keyring_file = "/etc/muster/keyring.json"
+
+  # What this node tells the others about itself. A list is joined with commas.
+  # Together, names and values take at most 512 bytes.
+  # tags = { role = "web", weight = 5 }
+
+  # Keeps tags that are changed at run time. What it holds wins over `tags`.
+  # tags_file = "/var/lib/muster/tags.json"
+
+  # Keeps the known members, to rejoin through them after a crash or reboot.
+  # snapshot_path = "/var/lib/muster/snapshot"
+
+  # Rejoin through the snapshot after a graceful leave too.
+  # rejoin_after_leave = false
+
+  # The gossip's timing: "lan", "wan" or "local".
+  # profile = "lan"
+
+  # Serf's protocol, 2 to 5.
+  # protocol = 5
+
+  # Leave gracefully on SIGTERM, and not skip that on SIGINT. A node that goes
+  # without leaving is seen as failed. (Serf's own default for the first is false.)
+  # leave_on_terminate = true
+  # skip_leave_on_interrupt = false
+
+  # Compress messages. All members understand both.
+  # enable_compression = true
+
+  # Do not estimate round-trip times.
+  # disable_coordinates = false
+
+  # Let two nodes of one name fight it out, instead of a vote that sends the
+  # newcomer away.
+  # disable_name_resolution = false
+
+  # How often a failed member is contacted, for how long it is remembered, and
+  # for how long one that left is.
+  # reconnect_interval = "30s"
+  # reconnect_timeout = "24h"
+  # tombstone_timeout = "24h"
+
+  # The longest time for a message of our own to go out; at most 3.5s.
+  # broadcast_timeout = "3s"
+
+  # The most bytes that this node sends in one user event (at most 9216), one
+  # query and one response.
+  # user_event_size_limit = 512
+  # query_size_limit = 1024
+  # query_response_size_limit = 1024
+
+  # Serf's name for log.level; "TRACE" and "ERR" are understood.
+  # log_level = "info"
+}
+
+# The rules: every *.hcl and *.hcl.json in a directory.
+rules {
+  # dir = "/etc/muster/rules.d"
+
+  # How often all files are looked at again without any reason.
+  # resync = "60s"
+}
+
+# The local API, which the other muster commands use: a Unix socket.
+http {
+  # socket = "/run/muster/api.sock"
+
+  # Who may use it: the owner and the group may, by default.
+  # mode = "0660"
+
+  # The owning group, by name or number. Default: the agent's own.
+  # group = "root"
+}
+
+log {
+  # "debug", "info", "warn" or "error".
+  # level = "info"
+
+  # "text" or "json".
+  # format = "text"
+}
+
+# Where the agent keeps its journal: what it wrote and which reloads are owed.
+state {
+  # dir = "/var/lib/muster"
+}
