@@ -6,7 +6,7 @@ SHELL := bash
 .DELETE_ON_ERROR:
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.release=$(VERSION)'
 MAX_BINARY := 20000000 # bytes
 
 # The race detector needs a C compiler and time; what a user needs to know about
@@ -63,6 +63,7 @@ bench:
 
 # What `muster version --licenses` prints.
 licenses:
+	touch cmd/muster/licenses.txt # it is embedded in what is listed
 	go run ./install/licenses >cmd/muster/licenses.txt.new
 	mv cmd/muster/licenses.txt.new cmd/muster/licenses.txt
 

@@ -16,10 +16,10 @@ type Flags struct {
 	settings []setting
 }
 
-// AddFlags defines every flag of `muster agent` that says the same as a key
+// Add defines every flag of `muster agent` that says the same as a key
 // of muster.hcl, Serf's own names among them. Flags of Serf's that this
 // version does not support are errors that say so.
-func (f *Flags) AddFlags(fs *pflag.FlagSet) {
+func (f *Flags) Add(fs *pflag.FlagSet) {
 	fs.StringVar(&f.Config, "config", "", "`PATH` of muster.hcl, or of a directory of *.hcl (default "+DefaultPath+")")
 	files := (*serfFiles)(&f.SerfFiles)
 	fs.Var(files, "config-file", "`FILE` in Serf's JSON; repeatable")

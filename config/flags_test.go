@@ -15,7 +15,7 @@ import (
 func parseFlags(args ...string) (Flags, error) {
 	var f Flags
 	fs := pflag.NewFlagSet("agent", pflag.ContinueOnError)
-	f.AddFlags(fs)
+	f.Add(fs)
 	return f, fs.Parse(args)
 }
 
@@ -100,7 +100,7 @@ func TestFlagsAreBlamed(t *testing.T) {
 func TestSerfsFlagsAreKnown(t *testing.T) {
 	var f Flags
 	fs := pflag.NewFlagSet("agent", pflag.ContinueOnError)
-	f.AddFlags(fs)
+	f.Add(fs)
 	for _, name := range []string{
 		"advertise", "bind", "broadcast-timeout", "config-dir", "config-file", "disable-compression", "discover",
 		"encrypt", "event-handler", "iface", "join", "keyring-file", "log-level", "mdns-disable-ipv4",

@@ -16,7 +16,7 @@ func FuzzHCL(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		// What a file refers to is no part of this.
 		if len(text) > maxFile || strings.Contains(text, "config_") {
-			t.Skip()
+			return
 		}
 		l := loader{sources: map[string][]byte{"f": []byte(text)}}
 		l.hcl([]byte(text), "f")
@@ -29,7 +29,7 @@ func FuzzSerfJSON(f *testing.F) {
 	seed(f, "testdata/serf/*.json", "testdata/mistakes/*.json")
 	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) > maxFile {
-			t.Skip()
+			return
 		}
 		l := loader{sources: map[string][]byte{"f": []byte(text)}}
 		l.json([]byte(text), "f")
@@ -49,7 +49,7 @@ func seed(f *testing.F, patterns ...string) {
 			if err != nil {
 				f.Fatal(err)
 			}
-			f.Add(string(text))
+			f.Add(strings.ReplaceAll(string(text), "config_", "other_"))
 		}
 	}
 }

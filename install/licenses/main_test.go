@@ -71,8 +71,8 @@ func TestReadRefusesTheUnknown(t *testing.T) {
 func TestWriteGivesEachTextOnce(t *testing.T) {
 	var out bytes.Buffer
 	err := write(&out, []module{
-		{Path: "example.com/a", Version: "v1.0.0", Licence: "MIT", Texts: []string{"text one"}},
-		{Path: "example.com/b", Version: "v2.0.0", Licence: "MIT", Texts: []string{"text one", "notice"}},
+		{Path: "example.com/a", Version: "v1.0.0", Licence: "MIT", Texts: []string{"MIT\n\nCopyright (c) 2013 A\n\ntext one"}},
+		{Path: "example.com/b", Version: "v2.0.0", Licence: "MIT", Texts: []string{"Copyright 2014 B. All rights reserved.\nMIT\n\ntext\none", "a notice"}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -83,14 +83,19 @@ example.com/b v2.0.0                                 MIT
 
 ` + rule + `
 example.com/a
+    Copyright (c) 2013 A
 example.com/b
+    Copyright 2014 B. All rights reserved.
+
+MIT
+
 
 text one
 
 ` + rule + `
 example.com/b
 
-notice
+a notice
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("write (-want +got):\n%s", diff)

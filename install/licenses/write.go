@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 )
 
@@ -15,27 +16,56 @@ it. This holds for those under the Mozilla Public License 2.0, whose section
 
 `
 
-// write writes the list of modules and then their texts, each text once, under
-// the names of all modules that carry it.
+// write writes the list of modules and then their texts. A text that several
+// carry is there once, below their names and copyright notices.
 func write(w io.Writer, modules []module) error {
 	var b strings.Builder
 	b.WriteString(head)
 	for _, m := range modules {
 		fmt.Fprintf(&b, "%-52s %s\n", strings.TrimSpace(m.Path+" "+m.Version), m.Licence)
 	}
-	owners := map[string][]string{}
-	var texts []string // in the order of their first owner
+	var texts []*shared // in the order of their first owner
+	byWords := map[string]*shared{}
 	for _, m := range modules {
 		for _, text := range m.Texts {
-			if owners[text] == nil {
-				texts = append(texts, text)
+			notices, body := split(text)
+			words := strings.Join(strings.Fields(body), " ")
+			if byWords[words] == nil {
+				byWords[words] = &shared{body: body}
+				texts = append(texts, byWords[words])
 			}
-			owners[text] = append(owners[text], m.Path)
+			s := byWords[words]
+			s.owners = append(s.owners, strings.Join(append([]string{m.Path}, notices...), "\n    "))
 		}
 	}
-	for _, text := range texts {
-		fmt.Fprintf(&b, "\n%s\n%s\n\n%s\n", strings.Repeat("=", 76), strings.Join(owners[text], "\n"), text)
+	for _, s := range texts {
+		fmt.Fprintf(&b, "\n%s\n%s\n", strings.Repeat("=", 76), strings.Join(s.owners, "\n"))
+		if s.body != "" {
+			fmt.Fprintf(&b, "\n%s\n", s.body)
+		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// A shared text is one that modules have in common but for its copyright
+// notices, which stand with the owners.
+type shared struct {
+	owners []string
+	body   string
+}
+
+var notice = regexp.MustCompile(`(?i)^\s*(copyright|©) ?(\(c\)|©|[0-9]{4}|IBM|The )`)
+
+// split takes the copyright notices out of a text.
+func split(text string) (notices []string, body string) {
+	var rest []string
+	for line := range strings.SplitSeq(text, "\n") {
+		if notice.MatchString(line) {
+			notices = append(notices, strings.TrimSpace(line))
+		} else {
+			rest = append(rest, line)
+		}
+	}
+	return notices, tidy(strings.Join(rest, "\n"))
 }
