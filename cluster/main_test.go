@@ -149,4 +149,3 @@ func loopback() string {
 	n := nextIP.Add(1)
 	return fmt.Sprintf("127.44.%d.%d", n>>8, n&255)
 }
-
