@@ -1,0 +1,335 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+)
+
+// converge makes the changes of a group: units that share a check or a reload.
+func (r *Reconciler) converge(ctx context.Context, group []*pass) {
+	for _, p := range group {
+		p.st.acted = p.now
+	}
+	r.load(ctx, r.install(ctx, group))
+	// A debt from before does not wait for new files to become good.
+	debtors := slices.DeleteFunc(slices.Clone(group), func(p *pass) bool { return !p.owesOld() })
+	if len(debtors) > 0 && (ctx.Err() != nil || !r.settle(ctx, debtors)) {
+		for _, p := range debtors {
+			p.owed = true
+		}
+	}
+}
+
+// owesOld reports whether p failed, and left files of muster's in place that
+// the service has not loaded.
+func (p *pass) owesOld() bool {
+	return p.err != nil && p.applying && !p.unsure && p.dirty() && !p.isLoaded() && p.isOurs()
+}
+
+func (p *pass) dirty() bool {
+	return slices.ContainsFunc(p.wants, func(w want) bool { return w.dirty })
+}
+
+// install stages, swaps in and checks the files of passes, and returns those
+// whose check passed. The others are back as they were.
+func (r *Reconciler) install(ctx context.Context, passes []*pass) (good []*pass) {
+	passes = r.each(passes, r.prepare)
+	passes = r.each(passes, func(p *pass) error { return r.checkStaged(ctx, p) })
+	if err := r.intend(passes); err != nil {
+		passes = r.each(passes, func(*pass) error { return err })
+	}
+	passes = r.each(passes, r.swapIn)
+	if err := r.syncPlaces(passes); err != nil {
+		passes = r.each(passes, func(*pass) error { return err })
+	}
+	inPlace := func(p *pass) string {
+		if p.staged {
+			return "" // it passed
+		}
+		return p.checkKey
+	}
+	for _, set := range byKey(passes, inPlace) {
+		if inPlace(set[0]) != "" {
+			set = r.verify(ctx, set)
+		}
+		good = append(good, set...)
+	}
+	return good
+}
+
+// each does do for every pass, and returns those for which it did not fail. The
+// others' files are put back.
+func (r *Reconciler) each(passes []*pass, do func(*pass) error) []*pass {
+	var good []*pass
+	for _, p := range passes {
+		if err := do(p); err != nil {
+			p.fail(errors.Join(err, r.rollBack(p)))
+			continue
+		}
+		good = append(good, p)
+	}
+	return good
+}
+
+// prepare plans p's transaction and stages its files.
+func (r *Reconciler) prepare(p *pass) error {
+	tx := &transaction{places: map[string]place{}}
+	p.tx = tx
+	if !p.applying {
+		return nil
+	}
+	for i := range p.wants {
+		if w := &p.wants[i]; w.dirty {
+			if err := r.plan(tx, w); err != nil {
+				return err
+			}
+		}
+	}
+	for _, o := range p.orphans {
+		if o.remove {
+			if err := r.planRemoval(tx, o); err != nil {
+				return err
+			}
+		}
+	}
+	for _, it := range tx.items {
+		if it.Op == opRemove {
+			continue
+		}
+		if err := r.stage(tx.places[it.Dir], it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// plan adds to tx what makes w's file as desired.
+func (r *Reconciler) plan(tx *transaction, w *want) error {
+	dir, name, made, err := locate(*w.file, w.seen)
+	tx.made = append(tx.made, made...)
+	if err != nil {
+		return err
+	}
+	p, err := tx.in(dir)
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", w.file.Path, err)
+	}
+	r.sweep(dir)
+	if w.seen.exists {
+		if err := p.trustFile(w); err != nil {
+			return fmt.Errorf("cannot write %s: %w", w.file.Path, err)
+		}
+	}
+	it := &item{file: w.file, seen: w.seen, dress: w.dress, change: change{
+		Op: opSwap, Path: w.file.Path, Dir: dir, Name: name,
+		Stage: r.hide(name, "new"), Backup: r.hide(name, "old"), Old: w.seen.sum, New: w.sum,
+	}}
+	if w.seen.exists && p.isMount(name) {
+		it.Op = opInPlace
+	}
+	tx.items = append(tx.items, it)
+	return nil
+}
+
+func (r *Reconciler) planRemoval(tx *transaction, o orphan) error {
+	dir, err := filepath.EvalSymlinks(filepath.Dir(o.seen.real))
+	if err != nil {
+		return fmt.Errorf("cannot remove %s: %w", o.path, cause(err))
+	}
+	if _, err := tx.in(dir); err != nil {
+		return fmt.Errorf("cannot remove %s: %w", o.path, err)
+	}
+	name := filepath.Base(o.seen.real)
+	tx.items = append(tx.items, &item{seen: o.seen, change: change{
+		Op: opRemove, Path: o.path, Dir: dir, Name: name, Backup: r.hide(name, "old"), Old: o.seen.sum,
+	}})
+	return nil
+}
+
+// intend journals what is about to happen to the files of passes; that is on
+// disk before anything happens.
+func (r *Reconciler) intend(passes []*pass) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var recs []record
+	for _, p := range passes {
+		if len(p.tx.items) == 0 {
+			continue
+		}
+		r.count++
+		p.tx.id = fmt.Sprintf("%s-%06d", r.run, r.count)
+		recs = append(recs, record{Kind: recIntent, At: p.now.UnixMilli(), Rule: p.unit.Rule, ID: p.tx.id,
+			Changes: p.tx.changes(), Made: p.tx.made, Reload: p.reloadKey})
+	}
+	if len(recs) == 0 {
+		return nil
+	}
+	if err := r.journal.append(true, recs...); err != nil {
+		for _, p := range passes {
+			p.tx.id = ""
+		}
+		return err
+	}
+	return nil
+}
+
+func (r *Reconciler) swapIn(p *pass) error {
+	for _, it := range p.tx.items {
+		if err := r.swap(p.tx.places[it.Dir], it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// syncPlaces makes the new names durable, each directory once.
+func (r *Reconciler) syncPlaces(passes []*pass) error {
+	done := map[string]bool{}
+	for _, p := range passes {
+		for dir, place := range p.tx.places {
+			if done[dir] {
+				continue
+			}
+			done[dir] = true
+			if err := r.step("sync directory", dir); err != nil {
+				return err
+			}
+			if err := place.sync(); err != nil {
+				return fmt.Errorf("cannot sync %s: %w", dir, cause(err))
+			}
+		}
+	}
+	return nil
+}
+
+// verify runs the check that all of set share, with their files in place. If it
+// fails, all are put back; if it does not fail without any of them, each is
+// tried alone, so that the good ones do not wait for the bad one.
+func (r *Reconciler) verify(ctx context.Context, set []*pass) (good []*pass) {
+	res := r.runCheck(ctx, set, set[0].check)
+	if res.OK() {
+		return set
+	}
+	err := set[0].checkError(set, res)
+	search := len(set) > 1 && !res.TimedOut && res.Err == nil
+	changed := false
+	for _, p := range set {
+		changed = changed || len(p.tx.items) > 0
+		if undone := r.rollBack(p); undone != nil {
+			p.fail(errors.Join(err, undone))
+			search = false
+		}
+	}
+	if search && changed && r.runCheck(ctx, set, set[0].check).OK() {
+		for _, p := range set {
+			good = append(good, r.install(ctx, []*pass{p})...)
+		}
+		return good
+	}
+	for _, p := range set {
+		p.fail(err)
+		p.owed = p.owed || !p.applying || !p.dirty()
+	}
+	return nil
+}
+
+// load reloads the service with what is on disk for passes, whose checks have
+// passed. Where that fails the old files come back and are loaded.
+func (r *Reconciler) load(ctx context.Context, passes []*pass) {
+	for _, set := range byKey(passes, func(p *pass) string { return p.reloadKey }) {
+		if set[0].reloadKey == "" {
+			for _, p := range set {
+				r.commit(p)
+			}
+			continue
+		}
+		res := r.runReload(ctx, set)
+		switch {
+		case res.OK():
+			for _, p := range set {
+				r.commit(p)
+			}
+		case ctx.Err() != nil:
+			// The files are good, only the service may not know them yet: the
+			// next pass, maybe the next process's, sees to that.
+			for _, p := range set {
+				p.fail(set[0].reloadError(set, res))
+				r.leaveOwed(p)
+			}
+		default:
+			r.unload(ctx, set, set[0].reloadError(set, res), !res.TimedOut && res.Err == nil)
+		}
+	}
+}
+
+// unload puts the old files of set back after a reload that failed, and loads
+// them. If that works, and search is set, each unit is tried alone: one bad file
+// is no reason to keep back the others.
+func (r *Reconciler) unload(ctx context.Context, set []*pass, err error, search bool) {
+	changed, stuck := false, false
+	for _, p := range set {
+		p.unsure = true
+		changed = changed || len(p.tx.items) > 0
+		if len(p.tx.items) == 0 {
+			r.note(record{Kind: recUndone, Rule: p.unit.Rule, Owed: true})
+		}
+		if undone := r.rollBack(p); undone != nil {
+			p.fail(errors.Join(err, undone))
+			stuck = true
+		}
+	}
+	repaired := changed && !stuck && ctx.Err() == nil && r.settle(ctx, set)
+	if repaired && search && len(set) > 1 {
+		for _, p := range set {
+			p.unsure = false
+			r.load(ctx, r.install(ctx, []*pass{p}))
+		}
+		return
+	}
+	for _, p := range set {
+		p.fail(err)
+		p.owed = !repaired
+	}
+}
+
+// settle checks and loads what is on disk now for set, and reports whether that
+// worked.
+func (r *Reconciler) settle(ctx context.Context, set []*pass) bool {
+	for _, same := range byKey(set, func(p *pass) string { return p.checkKey }) {
+		if same[0].checkKey != "" && !r.runCheck(ctx, same, same[0].check).OK() {
+			return false
+		}
+	}
+	for _, same := range byKey(set, func(p *pass) string { return p.reloadKey }) {
+		if same[0].reloadKey != "" && !r.runReload(ctx, same).OK() {
+			return false
+		}
+	}
+	for _, p := range set {
+		files, err := r.onDisk(p)
+		if err != nil {
+			p.fail(err)
+			return false
+		}
+		r.note(record{Kind: recLoaded, Rule: p.unit.Rule, Whole: true, Files: files})
+	}
+	return true
+}
+
+// onDisk returns the sums of the files that p's unit wants, as they are now.
+func (r *Reconciler) onDisk(p *pass) (map[string]string, error) {
+	files := make(map[string]string, len(p.wants))
+	var failed []error
+	for _, w := range p.wants {
+		seen, err := r.sums.look(w.file.Path)
+		if err != nil {
+			failed = append(failed, err)
+		} else if seen.exists {
+			files[w.file.Path] = seen.sum
+		}
+	}
+	return files, errors.Join(failed...)
+}

@@ -1,0 +1,219 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"muster/command"
+)
+
+// rollBack puts the files of p back as they were before its transaction. If
+// that fails, the rule is stuck until it works.
+func (r *Reconciler) rollBack(p *pass) error {
+	tx := p.tx
+	defer tx.close()
+	if tx.id == "" { // nothing was swapped yet
+		tx.discard()
+		if len(tx.made) > 0 {
+			return r.undo(nil, tx.made)
+		}
+		return nil
+	}
+	if err := r.undo(tx.changes(), tx.made); err != nil {
+		r.mu.Lock()
+		r.stuck[tx.id] = r.journal.state.open[tx.id]
+		r.mu.Unlock()
+		return err
+	}
+	r.note(record{Kind: recUndone, Rule: p.unit.Rule, ID: tx.id, Owed: p.unsure})
+	return nil
+}
+
+// commit notes that p's files are in place and loaded, and drops the old ones.
+func (r *Reconciler) commit(p *pass) {
+	defer p.tx.close()
+	rec := record{Kind: recLoaded, Rule: p.unit.Rule, ID: p.tx.id, Files: map[string]string{}}
+	for _, w := range p.wants {
+		sum := w.seen.sum
+		if p.applying {
+			sum = w.sum
+		}
+		if sum != "" && (p.loaded == nil || p.loaded[w.file.Path] != sum) {
+			rec.Files[w.file.Path] = sum
+		}
+	}
+	if p.loaded == nil {
+		rec.Whole = true
+	} else {
+		for _, path := range slices.Sorted(maps.Keys(p.loaded)) {
+			if !slices.ContainsFunc(p.unit.Files, func(f File) bool { return f.Path == path }) {
+				rec.Gone = append(rec.Gone, path)
+			}
+		}
+	}
+	if p.applying && !p.unit.Static {
+		rec.Gained, rec.Lost = p.memberDelta()
+	}
+	r.note(rec)
+	for _, it := range p.tx.items {
+		if r.step("drop backup", it.Name) == nil {
+			_ = p.tx.places[it.Dir].drop(it.Backup) // else the next start sweeps it
+		}
+		p.out.Changed = append(p.out.Changed, it.Path)
+	}
+	p.reloaded = p.reloadKey != ""
+	p.err, p.owed, p.unsure = nil, false, false
+	r.adopt(p)
+	for i := range p.wants {
+		if w := &p.wants[i]; p.applying && w.dirty {
+			r.remember(w)
+		}
+	}
+}
+
+// remember keeps the sum of a file that was just written. The look after the
+// next will trust it.
+func (r *Reconciler) remember(w *want) {
+	if seen, err := r.sums.look(w.file.Path); err == nil {
+		w.seen = seen
+	}
+}
+
+// adopt takes the members that were rendered for the applied ones.
+func (r *Reconciler) adopt(p *pass) {
+	if !p.applying || p.unit.Static {
+		return
+	}
+	p.st.ref.applied = p.unit.Members
+	if p.unit.Override {
+		p.st.ref.missed = nil // believed, by an operator
+	}
+}
+
+// memberDelta is the change from the applied members to the unit's, and since
+// when those that go are missing.
+func (p *pass) memberDelta() (gained []string, lost map[string]int64) {
+	gained, gone := diffNames(p.st.ref.applied, p.unit.Members)
+	for _, name := range gone {
+		if lost == nil {
+			lost = make(map[string]int64, len(gone))
+		}
+		if !p.unit.Override {
+			lost[name] = p.st.ref.missed[name].UnixMilli()
+		} else {
+			lost[name] = 0
+		}
+	}
+	return gained, lost
+}
+
+// leaveOwed ends p's transaction with its files in place, but not known to be
+// loaded.
+func (r *Reconciler) leaveOwed(p *pass) {
+	defer p.tx.close()
+	r.note(record{Kind: recKept, Rule: p.unit.Rule, ID: p.tx.id})
+	for _, it := range p.tx.items {
+		_ = p.tx.places[it.Dir].drop(it.Backup)
+		p.out.Changed = append(p.out.Changed, it.Path)
+	}
+	p.owed = true
+}
+
+// checkStaged runs p's check on its staged files, if that is how it works.
+func (r *Reconciler) checkStaged(ctx context.Context, p *pass) error {
+	if !p.staged || p.checkKey == "" {
+		return nil
+	}
+	where := make(map[string]string, len(p.wants))
+	for _, w := range p.wants {
+		where[w.file.Path] = w.file.Path
+	}
+	for _, it := range p.tx.items {
+		if it.Op != opRemove {
+			where[it.Path] = it.Dir + "/" + it.Stage
+		}
+	}
+	c, _, err := p.unit.Check(where)
+	if err != nil {
+		return fmt.Errorf("cannot tell the check command: %w", err)
+	}
+	set := []*pass{p}
+	if res := r.runCheck(ctx, set, c); !res.OK() {
+		p.owed = p.owed || !p.dirty()
+		return p.checkError(set, res)
+	}
+	return nil
+}
+
+// A Ran tells how a check or a reload went.
+type Ran struct {
+	Argv     []string      `json:"argv"`
+	At       time.Time     `json:"at"`
+	Took     time.Duration `json:"took"` // nanoseconds
+	OK       bool          `json:"ok"`
+	Verdict  string        `json:"verdict"` // "exit status 1", "timed out after 30s", …
+	ExitCode int           `json:"exit_code"`
+	// Output is the command's, bounded; empty if Withheld.
+	Output   string `json:"output,omitempty"`
+	Withheld bool   `json:"withheld,omitempty"`
+}
+
+func (r *Reconciler) runCheck(ctx context.Context, set []*pass, c command.Command) command.Result {
+	at := r.now()
+	res := r.cfg.run(ctx, c)
+	ran := newRan(c.Argv, at, res, secret(set))
+	for _, p := range set {
+		if p.ran.check == nil || p.ran.check.OK { // a failure stays to be seen
+			p.ran.check = ran
+		}
+	}
+	return res
+}
+
+// runReload runs the reload that the passes of set have in common.
+func (r *Reconciler) runReload(ctx context.Context, set []*pass) command.Result {
+	c := *set[0].unit.Reload
+	at := r.now()
+	res := r.cfg.run(ctx, c)
+	ran := newRan(c.Argv, at, res, secret(set))
+	for _, p := range set {
+		if p.ran.reload == nil || p.ran.reload.OK {
+			p.ran.reload = ran
+		}
+	}
+	return res
+}
+
+// secret reports whether a command's output may show a sensitive file.
+func secret(set []*pass) bool { return slices.ContainsFunc(set, (*pass).sensitive) }
+
+func newRan(argv []string, at time.Time, res command.Result, withheld bool) *Ran {
+	ran := &Ran{Argv: argv, At: at, Took: res.Duration, OK: res.OK(), Verdict: res.Verdict(), ExitCode: res.ExitCode, Withheld: withheld}
+	if !withheld {
+		ran.Output = strings.ToValidUTF8(string(res.Output), "\ufffd")
+	}
+	return ran
+}
+
+func (p *pass) checkError(set []*pass, res command.Result) error {
+	return commandError("check", p.check, secret(set), res)
+}
+
+func (p *pass) reloadError(set []*pass, res command.Result) error {
+	return commandError("reload", *p.unit.Reload, secret(set), res)
+}
+
+func commandError(what string, c command.Command, withheld bool, res command.Result) error {
+	argv := command.Line([]byte(strings.Join(c.Argv, " ")), 200)
+	switch {
+	case res.Err != nil:
+		return fmt.Errorf("%s %s: %w", what, argv, res.Err)
+	case withheld:
+		return fmt.Errorf("%s %s: %s (its output is withheld: it may show a sensitive file)", what, argv, res.Verdict())
+	}
+	return fmt.Errorf("%s %s: %s", what, argv, res)
+}

@@ -1,0 +1,295 @@
+package reconcile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"muster/command"
+)
+
+// A ruleState is what is remembered of a rule besides the journal. busy is held
+// during a pass, and guards what only passes use; the Reconciler's mu guards
+// the report.
+type ruleState struct {
+	busy    sync.Mutex
+	ref     reference
+	desired map[string]desired   // by path
+	orphans map[string]time.Time // since when a path is nobody's
+	back    backoff
+	acted   time.Time // when it was last swapped or reloaded
+
+	report report
+}
+
+// A desired is a file's bytes and their sum, which need not be computed again
+// while the bytes stay the same.
+type desired struct {
+	bytes []byte
+	sum   string
+}
+
+// A pass is one unit's way through one Converge.
+type pass struct {
+	unit *Unit
+	st   *ruleState
+	now  time.Time
+	out  Outcome
+
+	wants   []want
+	orphans []orphan          // files the rule stopped producing
+	loaded  map[string]string // as the journal has it; nil: not known
+	wrote   map[string]string // path to sum, as muster wrote them last
+
+	act       bool // there is something to do
+	applying  bool // … and it is to make the disk as desired, not only to load what is there
+	check     command.Command
+	checkKey  string // "" without a check
+	staged    bool   // the check reads the staged files
+	reloadKey string // "" without a reload
+
+	tx       *transaction
+	err      error // why it failed
+	reloaded bool  // the service has loaded the desired files
+	unsure   bool  // a reload was tried: who knows what is loaded
+	owed     bool  // and it could not be repaired
+	ran      struct{ check, reload *Ran }
+}
+
+// A want is one desired file and what stands in its place.
+type want struct {
+	file  *File
+	sum   string
+	seen  sighting
+	dress dress
+	dirty bool // the disk differs
+	drift bool // … and it was somebody else
+}
+
+// An orphan is a file that muster wrote for the rule and that it no longer
+// produces.
+type orphan struct {
+	path   string
+	seen   sighting
+	remove bool
+}
+
+func (p *pass) sensitive() bool {
+	return slices.ContainsFunc(p.unit.Files, func(f File) bool { return f.Sensitive })
+}
+
+// inspect compares p's unit with the disk and says what is to be done, in
+// p.act, p.applying and p.out. It changes nothing but what is remembered.
+func (r *Reconciler) inspect(p *pass) {
+	r.recall(p)
+	applied := p.st.ref.applied
+	if !p.unit.Static {
+		p.out.Gained, p.out.Lost = diffNames(applied, p.unit.Members)
+		p.st.ref.look(p.unit.Members, p.unit.Guard.Hold, p.now)
+	}
+	if err := r.compare(p); err != nil {
+		p.err = err
+		return
+	}
+	if err := p.commands(); err != nil {
+		p.err = err
+		return
+	}
+	dirty := slices.ContainsFunc(p.wants, func(w want) bool { return w.dirty }) ||
+		slices.ContainsFunc(p.orphans, func(o orphan) bool { return o.remove })
+	owed := !p.isLoaded()
+	if !dirty && !owed {
+		p.out.State = InSync
+		return
+	}
+	p.act, p.applying = true, true
+	if p.unit.Override {
+		return
+	}
+	if back := p.st.back; back.blocks(p.print(), p.now) {
+		p.act = false
+		p.out.State, p.out.Err, p.out.Retry = back.state, back.err, back.next
+		return
+	}
+	if dirty && !p.unit.Static {
+		p.out.Verdict = p.unit.Guard.judge(p.st.ref, question{
+			p.unit.Members, p.unit.Alone, p.unit.Doubt, p.unit.Failed, p.now})
+	}
+	if p.out.Verdict.Held {
+		p.out.State, p.out.Retry = Held, p.out.Verdict.Until
+		// A debt from before is no part of what is held.
+		p.act, p.applying = owed && p.isOurs(), false
+	}
+	if at := p.st.acted.Add(p.unit.Every); p.act && p.unit.Every > 0 && p.now.Before(at) && !p.st.acted.After(p.now) {
+		p.act = false
+		if !p.out.Verdict.Held {
+			p.out.State = Pending
+		}
+		p.out.Retry = sooner(p.out.Retry, at)
+	}
+}
+
+// compare looks at every file of the unit, and at those it stopped producing.
+func (r *Reconciler) compare(p *pass) error {
+	p.wants = make([]want, len(p.unit.Files))
+	var failed []error
+	keep := make(map[string]desired, len(p.unit.Files))
+	for i := range p.unit.Files {
+		f := &p.unit.Files[i]
+		w := &p.wants[i]
+		w.file = f
+		known, ok := p.st.desired[f.Path]
+		if !ok || !bytes.Equal(known.bytes, f.Bytes) {
+			known = desired{f.Bytes, sumOf(f.Bytes)}
+		}
+		keep[f.Path], w.sum = known, known.sum
+		if !cleanPath(f.Path) {
+			failed = append(failed, fmt.Errorf("cannot write %q: a path must be absolute and clean", f.Path))
+			continue
+		}
+		var err error
+		if w.dress, err = r.ids.dress(*f); err == nil {
+			w.seen, err = r.sums.look(f.Path)
+		}
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		w.dirty = !w.seen.exists || w.seen.sum != w.sum || !w.dress.worn(w.seen)
+		last := p.loaded[f.Path]
+		w.drift = w.dirty && last != "" && w.seen.sum != last
+		if w.drift {
+			p.out.Drifted = append(p.out.Drifted, f.Path)
+		}
+	}
+	p.st.desired = keep
+	for i := range p.orphans {
+		o := &p.orphans[i]
+		var err error
+		if o.seen, err = r.sums.look(o.path); err != nil {
+			o.seen.exists = true // and not what muster wrote
+		}
+		ready := p.st.orphans[o.path].Add(r.cfg.OrphanAfter)
+		if p.unit.OnOrphan != OrphanRemove || !o.seen.exists || o.seen.sum != p.wrote[o.path] {
+			continue
+		}
+		if o.remove = !p.now.Before(ready); !o.remove {
+			p.out.Retry = sooner(p.out.Retry, ready)
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// isLoaded reports whether the service has loaded what is on disk.
+func (p *pass) isLoaded() bool {
+	if p.loaded == nil {
+		return len(p.wants) == 0
+	}
+	for _, w := range p.wants {
+		if p.loaded[w.file.Path] != w.seen.sum {
+			return false
+		}
+	}
+	return true
+}
+
+// isOurs reports whether muster wrote all that is on disk, and anything is.
+func (p *pass) isOurs() bool {
+	any := false
+	for _, w := range p.wants {
+		if !w.seen.exists {
+			continue
+		}
+		if w.seen.sum != p.wrote[w.file.Path] && w.seen.sum != p.loaded[w.file.Path] {
+			return false
+		}
+		any = true
+	}
+	return any
+}
+
+// commands finds out what the unit's check and reload are.
+func (p *pass) commands() error {
+	if p.unit.Check != nil {
+		where := make(map[string]string, len(p.wants))
+		for _, w := range p.wants {
+			where[w.file.Path] = w.file.Path
+		}
+		c, staged, err := p.unit.Check(where)
+		if err != nil {
+			return fmt.Errorf("cannot tell the check command: %w", err)
+		}
+		p.check, p.staged, p.checkKey = c, staged, keyOf(c)
+	}
+	if p.unit.Reload != nil {
+		p.reloadKey = keyOf(*p.unit.Reload)
+	}
+	return nil
+}
+
+// keyOf is the same for two commands that do the same.
+func keyOf(c command.Command) string {
+	return fmt.Sprintf("%q %q %q %q", c.Argv, c.Env, c.Dir, c.User)
+}
+
+// print is a fingerprint of all that an attempt depends on: what is desired,
+// what is on disk, and the commands.
+func (p *pass) print() string {
+	var s strings.Builder
+	for _, w := range p.wants {
+		fmt.Fprintf(&s, "%q %s %s\n", w.file.Path, w.sum, w.seen.sum)
+	}
+	for _, o := range p.orphans {
+		fmt.Fprintf(&s, "%q - %s\n", o.path, o.seen.sum)
+	}
+	s.WriteString(p.checkKey)
+	s.WriteString(p.reloadKey)
+	return sumOf([]byte(s.String()))
+}
+
+// fail notes why p failed; the first reason counts.
+func (p *pass) fail(err error) {
+	if p.err == nil {
+		p.err = err
+	}
+}
+
+// sooner returns the earlier of two times, of which zero is never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+const (
+	backoffFirst = time.Second
+	backoffMost  = 5 * time.Minute
+)
+
+// A backoff keeps what failed from being tried again too soon. Anything that
+// changed may be tried at once.
+type backoff struct {
+	print string
+	delay time.Duration
+	next  time.Time
+	state State
+	err   error
+}
+
+func (b *backoff) blocks(print string, now time.Time) bool {
+	// a clock that was set back must not make it wait for longer
+	return b.err != nil && b.print == print && now.Before(b.next) && b.next.Sub(now) <= b.delay
+}
+
+func (b *backoff) fail(print string, now time.Time, state State, err error) {
+	delay := backoffFirst
+	if b.err != nil && b.print == print {
+		delay = min(2*b.delay, backoffMost)
+	}
+	*b = backoff{print, delay, now.Add(delay), state, err}
+}

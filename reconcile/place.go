@@ -1,0 +1,173 @@
+package reconcile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+)
+
+// A place is an open directory that files are changed in. All that happens in
+// it goes through the handle, so nobody can lead it elsewhere meanwhile.
+type place struct {
+	*os.Root
+	dir string
+}
+
+// openPlace opens dir, which has no symbolic links in it, and refuses it if
+// others could put their files in the place of ours.
+func openPlace(dir string) (place, error) {
+	if !utf8.ValidString(dir) {
+		return place{}, fmt.Errorf("cannot use %q: its name is not UTF-8", dir)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return place{}, fmt.Errorf("cannot use %s: %w", dir, cause(err))
+	}
+	if err := trustRoot(root, dir); err != nil {
+		root.Close()
+		return place{}, err
+	}
+	return place{root, dir}, nil
+}
+
+func trustRoot(root *os.Root, dir string) error {
+	info, err := root.Stat(".")
+	if err != nil {
+		return fmt.Errorf("cannot use %s: %w", dir, cause(err))
+	}
+	return trustDir(dir, info)
+}
+
+// trustDir refuses a directory in which others than its owner can rename files:
+// one that all may write without a sticky bit, or a group may write that is
+// neither root's, nor one of this process's, nor its owner's private group
+// (the one with the owner's own number).
+func trustDir(dir string, info fs.FileInfo) error {
+	st := info.Sys().(*syscall.Stat_t)
+	sticky := st.Mode&unix.S_ISVTX != 0
+	if st.Mode&0o002 != 0 && !sticky {
+		return fmt.Errorf("cannot write in %s: everybody may change it: try chmod o-w %[1]s", dir)
+	}
+	if st.Mode&0o020 != 0 && !sticky && !ownGroup(st.Gid) && st.Gid != st.Uid {
+		return fmt.Errorf("cannot write in %s: group %d may change it: try chmod g-w %[1]s", dir, st.Gid)
+	}
+	return nil
+}
+
+// trustLink refuses a symbolic link in dir if somebody else could have put it
+// there.
+func trustLink(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return cause(err)
+	}
+	st := info.Sys().(*syscall.Stat_t)
+	if st.Uid != 0 && int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("the link stands in %s, which belongs to user %d", dir, st.Uid)
+	}
+	if st.Mode&0o002 != 0 || st.Mode&0o020 != 0 && !ownGroup(st.Gid) {
+		return fmt.Errorf("the link stands in %s, which others may change: try chmod go-w %[1]s", dir)
+	}
+	return nil
+}
+
+func ownGroup(gid uint32) bool {
+	if gid == 0 || int(gid) == os.Getegid() {
+		return true
+	}
+	groups, err := os.Getgroups()
+	return err == nil && slices.Contains(groups, int(gid))
+}
+
+// locate says in which directory, free of links, the file at path is or will
+// be, creating that directory if f asks for it. made are the directories that
+// were created, outermost first; also when it fails.
+func locate(f File, seen sighting) (dir, name string, made []string, err error) {
+	parent := filepath.Dir(seen.real)
+	dir, err = filepath.EvalSymlinks(parent)
+	if errors.Is(err, fs.ErrNotExist) {
+		if !f.MakeDirs {
+			return "", "", nil, fmt.Errorf("cannot write %s: directory %s does not exist: create it or say create_dest_dirs = true", f.Path, parent)
+		}
+		if made, err = makeDirs(parent); err == nil {
+			dir, err = filepath.EvalSymlinks(parent)
+		}
+	}
+	if err != nil {
+		return "", "", made, fmt.Errorf("cannot write %s: %w", f.Path, cause(err))
+	}
+	return dir, filepath.Base(seen.real), made, nil
+}
+
+// makeDirs creates path and what is missing above it, each 0755 whatever the
+// umask, and returns those it created.
+func makeDirs(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	if err == nil {
+		if !info.IsDir() {
+			return nil, fmt.Errorf("%s is not a directory", path)
+		}
+		return nil, trustDir(path, info)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	made, err := makeDirs(filepath.Dir(path))
+	if err != nil {
+		return made, err
+	}
+	if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return made, fmt.Errorf("cannot create directory %s: %w", path, cause(err))
+	} else if err == nil {
+		made = append(made, path)
+	}
+	if err := os.Chmod(path, 0o755); err != nil {
+		return made, fmt.Errorf("cannot create directory %s: %w", path, cause(err))
+	}
+	return made, syncDir(filepath.Dir(path))
+}
+
+// isMount reports whether name in p is a mount point, as a file is that was
+// bind-mounted into a container: nothing can be renamed over it.
+func (p place) isMount(name string) bool {
+	d, err := p.Open(".")
+	if err != nil {
+		return false
+	}
+	defer d.Close()
+	var st unix.Statx_t
+	err = unix.Statx(int(d.Fd()), name, unix.AT_SYMLINK_NOFOLLOW, 0, &st)
+	return err == nil && st.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT != 0 && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
+}
+
+// sync makes the names in p durable.
+func (p place) sync() error {
+	d, err := p.Open(".")
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// trustFile refuses a file in a directory where everybody may create files (as
+// /tmp) if somebody else did: it would keep its owner.
+func (p place) trustFile(w *want) error {
+	info, err := p.Stat(".")
+	if err != nil {
+		return cause(err)
+	}
+	st := info.Sys().(*syscall.Stat_t)
+	known := w.seen.uid == 0 || int(w.seen.uid) == os.Geteuid() || w.dress.uid != nil && *w.dress.uid == w.seen.uid
+	if st.Mode&0o022 != 0 && st.Mode&unix.S_ISVTX != 0 && !known {
+		return fmt.Errorf("it belongs to user %d, and others may create files in %s: remove it, or name that user in the rule", w.seen.uid, p.dir)
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package reconcile
+
+import (
+	"fmt"
+	"os"
+)
+
+// The actions of a FileDiff.
+const (
+	ActionNone   = "none"
+	ActionCreate = "create"
+	ActionUpdate = "update"
+	ActionRemove = "remove"
+)
+
+// A Plan is what Converge would do for one unit now.
+type Plan struct {
+	Rule   string     `json:"rule"`
+	State  State      `json:"state"` // in-sync, held, pending, owed: what the pass would find
+	Files  []FileDiff `json:"files"`
+	Check  []string   `json:"check,omitempty"`  // argv that would run; of staged files with their final paths
+	Reload []string   `json:"reload,omitempty"` // argv that would run
+	// Verdict is the guard's; if it holds, the files would stay as they are.
+	Verdict Verdict  `json:"guard"`
+	Gained  []string `json:"gained,omitempty"`
+	Lost    []string `json:"lost,omitempty"`
+	// Why says what stands in the way of the change.
+	Why string `json:"why,omitempty"`
+	Err error  `json:"-"`
+}
+
+// A FileDiff is one file's part in a Plan. Old and New are not given for a
+// Sensitive file.
+type FileDiff struct {
+	Path      string `json:"path"`
+	Action    string `json:"action"`
+	Old       []byte `json:"old,omitempty"`
+	New       []byte `json:"new,omitempty"`
+	Sensitive bool   `json:"sensitive,omitempty"`
+	Drift     bool   `json:"drift,omitempty"` // somebody else changed the file
+}
+
+// Changes reports whether the plan would touch any file or run any command.
+func (p Plan) Changes() bool {
+	for _, f := range p.Files {
+		if f.Action != ActionNone {
+			return true
+		}
+	}
+	return p.State == Owed
+}
+
+// Plan says what Converge would do with units now, and does nothing. What the
+// guard holds or time delays is in it, with the reason.
+func (r *Reconciler) Plan(units []Unit) []Plan {
+	passes, unlock := r.begin(units, false)
+	defer unlock()
+	plans := make([]Plan, len(passes))
+	for i, p := range passes {
+		real := p.st
+		p.st = real.copy()
+		if p.err == nil {
+			r.inspect(p)
+		}
+		plans[i] = p.plan()
+		p.st = real
+	}
+	return plans
+}
+
+// copy returns what a pass may change of st, without changing st.
+func (st *ruleState) copy() *ruleState {
+	return &ruleState{ref: st.ref.clone(), desired: st.desired, orphans: st.orphans, back: st.back, acted: st.acted}
+}
+
+func (p *pass) plan() Plan {
+	plan := Plan{Rule: p.unit.Rule, State: p.out.State, Verdict: p.out.Verdict, Gained: p.out.Gained, Lost: p.out.Lost, Err: p.err}
+	changed := false
+	for _, w := range p.wants {
+		if w.file == nil {
+			continue
+		}
+		d := FileDiff{Path: w.file.Path, Action: ActionNone, Sensitive: w.file.Sensitive, Drift: w.drift}
+		switch {
+		case w.dirty && w.seen.exists:
+			d.Action = ActionUpdate
+		case w.dirty:
+			d.Action = ActionCreate
+		}
+		d.show(w)
+		changed = changed || w.dirty
+		plan.Files = append(plan.Files, d)
+	}
+	for _, o := range p.orphans {
+		if o.remove {
+			plan.Files = append(plan.Files, FileDiff{Path: o.path, Action: ActionRemove})
+			changed = true
+		}
+	}
+	switch {
+	case p.err != nil:
+		plan.State, plan.Why = Failed, p.err.Error()
+	case plan.Verdict.Held:
+		plan.Why = plan.Verdict.Why
+	case p.out.State == Pending:
+		plan.Why = fmt.Sprintf("every = %v", p.unit.Every)
+	case p.out.Err != nil:
+		plan.Why = p.out.Err.Error()
+	case p.act && changed:
+		plan.State = Pending
+	case p.act:
+		plan.State, plan.Why = Owed, "the service has not loaded what is on disk"
+	}
+	if plan.State != InSync && plan.State != Held {
+		if p.checkKey != "" {
+			plan.Check = p.check.Argv
+		}
+		if p.unit.Reload != nil {
+			plan.Reload = p.unit.Reload.Argv
+		}
+	}
+	return plan
+}
+
+func (d *FileDiff) show(w want) {
+	if d.Sensitive {
+		return
+	}
+	d.New = w.file.Bytes
+	if w.seen.exists && w.seen.id.size <= huge {
+		d.Old, _ = os.ReadFile(w.seen.real) // what was readable a moment ago
+	}
+}

@@ -1,0 +1,110 @@
+package reconcile
+
+import (
+	"io/fs"
+	"time"
+
+	"muster/command"
+)
+
+// A File is one file as it shall be.
+type File struct {
+	// Path is absolute and clean. A symbolic link there stays; what it leads to
+	// is replaced.
+	Path string
+	// Bytes are the whole content. Nobody changes them from now on.
+	Bytes []byte
+	// Mode, User and Group are what the rule says; where it says nothing (nil,
+	// empty) an existing file keeps its own, and a new one is 0644 and this
+	// process's. User and Group are names or numbers.
+	Mode        *fs.FileMode
+	User, Group string
+	// MakeDirs creates missing directories, 0755.
+	MakeDirs bool
+	// Sensitive content shows in no plan, error or status.
+	Sensitive bool
+}
+
+// A Unit is what one rule wants: files that change together, checked and loaded
+// together, or not at all. It is read-only once it was handed over.
+type Unit struct {
+	Rule  string
+	Files []File
+	// Members are the names of the members that were rendered, sorted. The
+	// guard compares them with those of the last time.
+	Members []string
+	// Static says that nothing of the membership is in the files: they are
+	// never held. Members is not looked at then.
+	Static bool
+	// Check returns the command that checks the files, given where each of them
+	// can be read (path to path), and whether it reads them there: then it runs
+	// before the files are swapped in, else after. It is nil for no check, and
+	// may be called more than once.
+	Check func(staged map[string]string) (c command.Command, usesStaged bool, err error)
+	// Reload makes the service load the files; nil if nothing needs to.
+	Reload *command.Command
+	Guard  Guard
+	// Alone, Doubt and Failed are the view's: no other member is alive; this
+	// node suspects itself; these members failed (and did not leave).
+	Alone, Doubt bool
+	Failed       map[string]bool
+	// Every is the least time between two reloads; a change waits for it.
+	Every time.Duration
+	// OnOrphan is OrphanRemove, or anything else to report only.
+	OnOrphan string
+	// Override applies at once, whatever guard, Every or back-off say: an
+	// operator asked for it.
+	Override bool
+}
+
+// OrphanRemove is the Unit.OnOrphan that removes files the rule stopped
+// producing, as long as they are what muster wrote.
+const OrphanRemove = "remove"
+
+// A State says how a rule, or a file of it, stands.
+type State string
+
+// The states of rules and files.
+const (
+	// InSync: on disk is what is wanted, and it is loaded.
+	InSync State = "in-sync"
+	// Drifted: someone else changed the file and it could not be put back yet.
+	Drifted State = "drifted"
+	// Held: the guard keeps the last good files.
+	Held State = "held"
+	// Failed: the change could not be made; the old files are in place and
+	// loaded. It is tried again later.
+	Failed State = "failed"
+	// Owed: the service has not loaded what is on disk. It is tried again later.
+	Owed State = "owed"
+	// Orphaned: muster wrote the file for a rule that no longer produces it.
+	Orphaned State = "orphaned"
+	// Pending: the change waits for the time that Every says, or was not looked
+	// at yet.
+	Pending State = "pending"
+)
+
+// An Outcome is what one pass did for one unit.
+type Outcome struct {
+	Rule  string
+	State State
+	// Changed are the paths that were written or removed, and are in force.
+	Changed []string
+	// Drifted are the paths that someone else had changed; those that are in
+	// Changed too were put back.
+	Drifted []string
+	// Gained and Lost are the members that came and went by this pass, or, if
+	// it did not apply, that would.
+	Gained, Lost []string
+	// Verdict is the guard's.
+	Verdict Verdict
+	// Reloaded says that the service has loaded the files in this pass.
+	Reloaded bool
+	// Err says why the State is Failed or Owed.
+	Err error
+	// Retry is when to call Converge again though nothing changed; zero for
+	// never.
+	Retry time.Time
+	// Took is how long the pass took for this unit's group.
+	Took time.Duration
+}
