@@ -175,26 +175,34 @@ func (g *gate) speaks(n *memberlist.Node) bool {
 		n.PMin <= g.protocol && g.protocol <= n.PMax && n.DMin <= g.delegateProtocol && g.delegateProtocol <= n.DMax
 }
 
+// forgetAfter is how long an admitted name has its place although no view
+// shows it.
+const forgetAfter = time.Minute
+
 // admit reports whether there is room for name. Names that Serf has forgotten
 // make room once it is needed.
 func (g *gate) admit(name string) bool {
 	if _, ok := g.known[name]; ok {
 		return true
 	}
-	if len(g.known) >= g.max {
-		now := time.Now()
-		if now.Sub(g.recount) < time.Second {
-			return false
-		}
+	now := time.Now()
+	if len(g.known) >= g.max && now.Sub(g.recount) >= time.Second {
 		g.recount = now
-		clear(g.known)
-		for _, m := range g.members() {
-			g.known[m.Name] = struct{}{}
-		}
+		g.forget(now)
 	}
 	if len(g.known) >= g.max {
 		return false
 	}
-	g.known[name] = struct{}{}
+	g.known[name] = now.Unix()
 	return true
+}
+
+// forget gives up the places of names that no view shows any more.
+func (g *gate) forget(now time.Time) {
+	view := View{Members: g.members()}
+	for name, since := range g.known {
+		if _, ok := view.Member(name); !ok && name != g.self && now.Unix()-since > int64(forgetAfter.Seconds()) {
+			delete(g.known, name)
+		}
+	}
 }

@@ -41,7 +41,7 @@ type gate struct {
 	replies sync.Mutex // Serf handles replies to a query without a lock
 
 	// Under memberlist's lock, which NotifyAlive is called with.
-	known   map[string]struct{}
+	known   map[string]int64 // names admitted, and when: Unix seconds
 	recount time.Time
 	voted   time.Time
 }
@@ -53,7 +53,7 @@ func newGate(c Config, addr netip.AddrPort) *gate {
 		advertise: addr, loopback: addr.Addr().IsLoopback(),
 		protocol: serf.ProtocolVersionMap[uint8(c.Protocol)], delegateProtocol: uint8(c.Protocol),
 		max: c.MaxMembers, ready: make(chan struct{}),
-		known: map[string]struct{}{},
+		known: map[string]int64{c.Name: 0},
 	}
 }
 

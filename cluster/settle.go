@@ -57,7 +57,7 @@ func (s *settler) look(members []Member, self string, changed, joined bool, now 
 	case alone && !s.alone: // the last one is gone
 		s.synced = time.Time{}
 	case !alone && s.alone: // met somebody
-		s.settled = false
+		s.settled, s.ends = false, now.Add(s.settle)
 	}
 	s.alone = alone
 	if joined && !alone && s.synced.IsZero() {
@@ -71,7 +71,7 @@ func (s *settler) look(members []Member, self string, changed, joined bool, now 
 		return false
 	}
 	atRest := now.Sub(s.changed) >= s.quiet
-	s.settled = atRest && s.found(members) || !now.Before(s.ends)
+	s.settled = atRest && (alone || s.found(members)) || !now.Before(s.ends)
 	if s.settled {
 		s.first, s.expected = true, nil // from now on, being alone is no reason to wait
 	}
