@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,11 +31,38 @@ type node struct {
 // start runs a node of c, with the timing of tests, until the test ends.
 func start(t *testing.T, c cluster.Config) *node {
 	t.Helper()
+	return startAt(t, c, nil)
+}
+
+// A host has one address, which may change.
+type host struct {
+	mu   sync.Mutex
+	addr netip.Addr
+}
+
+func (h *host) move(to netip.Addr) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.addr = to
+}
+
+func (h *host) at() netip.Addr {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.addr
+}
+
+// startAt is start on a host that moves, unless that is nil.
+func startAt(t *testing.T, c cluster.Config, h *host) *node {
+	t.Helper()
 	n := &node{t: t, done: make(chan struct{}), log: &logbook{}}
 	c.Logger = slog.New(slog.NewTextHandler(n.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
 	if n.Node, err = cluster.Join(clustertest.Fast(c)); err != nil {
 		t.Fatal(err)
+	}
+	if h != nil {
+		n.LiveOn(h.at)
 	}
 	n.run()
 	t.Cleanup(func() {
