@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -28,6 +29,7 @@ import (
 //	fetch URL                 its body becomes stdout
 //	hostile KIND ADDR         send a malformed gossip packet to ADDR
 //	lines N FILE              fail unless FILE has N lines
+//	env-file FILE...          replace $VAR in the files by the script's values
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "muster-bin")
@@ -76,6 +78,7 @@ func TestScripts(t *testing.T) {
 			"fetch":      fetch,
 			"hostile":    hostile,
 			"lines":      lines,
+			"env-file":   envFile,
 		},
 	})
 }
@@ -149,3 +152,19 @@ func udp(ts *testscript.TestScript, addr string, packet []byte) {
 	_, err = conn.Write(packet)
 	ts.Check(err)
 }
+
+// envFile replaces the script's variables in files: configurations have to
+// name the script's directory and addresses.
+func envFile(ts *testscript.TestScript, neg bool, args []string) {
+	for _, arg := range args {
+		path := ts.MkAbs(arg)
+		text := variable.ReplaceAllStringFunc(ts.ReadFile(arg), func(name string) string {
+			return ts.Getenv(name[1:])
+		})
+		ts.Check(os.WriteFile(path, []byte(text), 0o644))
+	}
+}
+
+// variable is a variable that a script's file may name. Anything else with a
+// dollar is the file's own.
+var variable = regexp.MustCompile(`\$(WORK|[A-E])\b`)

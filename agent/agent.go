@@ -34,15 +34,17 @@ type Source interface {
 // Config is what an Agent needs.
 type Config struct {
 	Source   Source
-	RulesDir string        // absolute
-	StateDir string        // absolute; made when missing
-	Resync   time.Duration // how often to look again without a reason; 0: 60 s
+	Info     func() cluster.Info // about this node, for Status
+	RulesDir string              // absolute
+	StateDir string              // absolute; made when missing
+	Resync   time.Duration       // how often to look again without a reason; 0: 60 s
 	Logger   *slog.Logger
 	// Notify, when set, is told about the agent's life, once per change:
 	// ready, reloading, stopping, and a line about how things are.
 	Notify func(Notice)
 	// Watchdog is how often Notify gets a sign of life from the loop; 0: never.
 	Watchdog time.Duration
+	Version  string // of muster, for Status
 }
 
 // A Notice is something a service manager wants to know.
@@ -76,7 +78,6 @@ func New(cfg Config) (*Agent, error) {
 	if cfg.Notify == nil {
 		cfg.Notify = func(Notice) {}
 	}
-	program, problems := CompilePartly(cfg.RulesDir)
 	r, err := reconcile.Open(reconcile.Config{StateDir: cfg.StateDir, Logger: cfg.Logger})
 	if err != nil {
 		return nil, err
@@ -86,7 +87,7 @@ func New(cfg Config) (*Agent, error) {
 		asked: make(chan func()), stopped: make(chan struct{}),
 	}
 	a.loop = newLoop(a)
-	a.loop.adopt(program, problems, time.Now())
+	a.loop.first(time.Now())
 	return a, nil
 }
 
@@ -103,6 +104,12 @@ func (a *Agent) Run(ctx context.Context) error {
 		return fmt.Errorf("cannot keep files in step: %w", err)
 	}
 	return nil
+}
+
+// Close gives the state directory back. It is for an agent that was never run.
+func (a *Agent) Close() error {
+	a.loop.sources.close()
+	return a.reconciler.Close()
 }
 
 // ErrStopped is returned by an Agent's methods once Run has ended.

@@ -28,55 +28,75 @@ type compiled struct {
 // returns every mistake at once; the program is nil if one is an error. watch
 // lists every file and directory whose change means to compile again.
 func Compile(dir string) (program *Program, watch []string, problems rules.Problems) {
-	return compile(dir, nil)
+	c := compiler{dir: dir}
+	program = c.compile()
+	return program, c.watch, c.problems
 }
 
 // CompilePartly is Compile, but leaves out the files with mistakes so that
 // the others serve. The problems are those of all files; the program is nil
 // only if nothing is left.
 func CompilePartly(dir string) (program *Program, watch []string, problems rules.Problems) {
-	program, watch, problems = compile(dir, nil)
-	// What is left out may be what other files hang on, hence the loop.
-	for skip := problems.Files(); program == nil; {
-		p, _, more := compile(dir, skip)
-		if p != nil {
-			return p, watch, problems
-		}
-		found := len(skip)
-		skip = append(skip, more.Files()...)
-		slices.Sort(skip)
-		if skip = slices.Compact(skip); len(skip) == found {
-			return nil, watch, problems
-		}
+	c := compiler{dir: dir}
+	program = c.compile()
+	watch, problems = c.watch, c.problems
+	// Others may hang on what was left out, hence the loop.
+	for found := 0; program == nil && len(c.faulty) > found; {
+		found = len(c.faulty)
+		program = c.compile()
 	}
 	return program, watch, problems
 }
 
-// compile compiles what is in dir, without the rule files of skip.
-func compile(dir string, skip []string) (*Program, []string, rules.Problems) {
-	set, watch, problems := rules.Load(dir, rules.Known{
-		Builtins: templates.Builtins(), Formats: formats(), Skip: skip,
-	})
-	if set == nil {
-		return nil, watch, problems
-	}
+// A compiler compiles a directory, perhaps more than once.
+type compiler struct {
+	dir      string
+	watch    []string
+	problems rules.Problems
+	faulty   []string // rule files with errors so far; they are left out
+}
+
+// compile compiles what is in the directory but for the faulty files.
+func (c *compiler) compile() *Program {
+	set, watch, problems := rules.Load(c.dir, rules.Known{Builtins: templates.Builtins(), Formats: formats(), Skip: c.faulty})
+	c.watch, c.problems = watch, problems
 	p := &Program{Set: set}
-	for _, rule := range set.Rules {
-		c := &compiled{Rule: rule, templates: map[*rules.Template]*templates.Template{}}
-		for _, t := range rule.Templates {
-			parsed, err := parse(t)
-			if err != nil {
-				problems = append(problems, problemOf(rule, t, err))
-				continue
-			}
-			c.templates[t] = parsed
+	if set != nil {
+		for _, rule := range set.Rules {
+			p.rules = append(p.rules, c.rule(rule))
 		}
-		p.rules = append(p.rules, c)
 	}
-	if problems.HasErrors() {
-		return nil, watch, problems
+	for _, problem := range problems {
+		if problem.Severity == rules.Error {
+			c.blame(problem.File)
+		}
 	}
-	return p, watch, problems
+	if c.problems.HasErrors() {
+		return nil
+	}
+	return p
+}
+
+// rule parses the templates of one rule.
+func (c *compiler) rule(rule *rules.Rule) *compiled {
+	parsed := &compiled{Rule: rule, templates: map[*rules.Template]*templates.Template{}}
+	for _, t := range rule.Templates {
+		template, err := parse(t)
+		if err != nil {
+			c.problems = append(c.problems, problemOf(rule, t, err))
+			c.blame(rule.File)
+			continue
+		}
+		parsed.templates[t] = template
+	}
+	return parsed
+}
+
+// blame leaves a file out the next time.
+func (c *compiler) blame(file string) {
+	if !slices.Contains(c.faulty, file) {
+		c.faulty = append(c.faulty, file)
+	}
 }
 
 // formats lists the names of the formats.

@@ -49,7 +49,7 @@ func lanes(rules []*state) []*lane {
 // rule set waits for a pass of the old one under the same name.
 func (s *state) keys() []string {
 	keys := []string{"rule\x00" + s.rule.Name}
-	for _, argv := range s.rule.sharedCommands() {
+	for _, argv := range s.rule.shared() {
 		keys = append(keys, "command\x00"+strings.Join(argv, "\x00"))
 	}
 	return keys

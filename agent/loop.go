@@ -2,10 +2,10 @@ package agent
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"muster/cluster"
-	"muster/reconcile"
 	"muster/rules"
 )
 
@@ -22,12 +22,11 @@ type loop struct {
 	passed   chan *pass
 	view     cluster.View
 	waiters  []*waiter
-	sources  *reconcile.Watcher // rule and template files
-	managed  *reconcile.Watcher // files that rules produce
+	sources  *sources
 }
 
 func newLoop(a *Agent) *loop {
-	return &loop{Agent: a, busy: map[string]bool{}, passed: make(chan *pass)}
+	return &loop{Agent: a, program: &Program{}, sources: newSources(a.log), busy: map[string]bool{}, passed: make(chan *pass)}
 }
 
 // lastWords is how long commands under way may go on once the agent stops.
@@ -41,6 +40,16 @@ func (l *loop) run(ctx context.Context) error {
 	defer end()
 	context.AfterFunc(ctx, func() { time.AfterFunc(lastWords, end) })
 
+	defer l.sources.close()
+	watching, unwatch := context.WithCancel(ctx)
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		if err := l.reconciler.Watch(watching); err != nil {
+			l.log.Warn("drift is found at the next resync only", "error", err)
+		}
+	})
+	defer watcher.Wait()
+	defer unwatch()
 	events := l.cfg.Source.Subscribe(eventBacklog)
 	defer events.Close()
 	resync := time.NewTicker(l.cfg.Resync)
@@ -76,11 +85,16 @@ func (l *loop) run(ctx context.Context) error {
 			l.hear(event, time.Now())
 		case f := <-l.asked:
 			f()
-		case <-l.sources.Changed():
-			l.reload("rules changed", time.Now())
-		case paths := <-l.managed.Paths():
-			l.drift(paths, time.Now())
+		case <-l.sources.events():
+			l.sources.stir()
+		case <-l.sources.errors():
+			l.sources.stir()
+		case <-l.sources.settled():
+			l.reread(time.Now())
+		case <-l.reconciler.Changed():
+			l.drift(time.Now())
 		case <-resync.C:
+			l.reread(time.Now())
 			l.all("resync", time.Now())
 		case <-alive:
 			l.cfg.Notify(Notice{Alive: true})
@@ -116,13 +130,18 @@ func (l *loop) hear(e cluster.Event, now time.Time) {
 	}
 }
 
-// drift looks again at the rules whose files somebody else touched.
-func (l *loop) drift(paths []string, now time.Time) {
-	for _, path := range paths {
-		for _, s := range l.states {
-			if s.produces(path) {
-				s.mark("drift", now)
-			}
+// reread reads the rules again if their files changed.
+func (l *loop) reread(now time.Time) {
+	if l.sources.changed() {
+		l.reload("rules changed", now)
+	}
+}
+
+// drift looks again because somebody else touched a managed file.
+func (l *loop) drift(now time.Time) {
+	for _, s := range l.states {
+		if s.inForce {
+			s.mark("drift", now)
 		}
 	}
 }
@@ -212,9 +231,9 @@ func (l *loop) finish(p *pass, now time.Time) {
 		delete(l.busy, key)
 	}
 	for _, job := range p.jobs {
+		job.log(l.log)
 		job.finish(l.view.Self, now)
 	}
-	l.watchManaged()
 	l.answer(p)
 	l.cfg.Notify(Notice{Status: l.summary()})
 }

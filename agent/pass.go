@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"muster/cluster"
@@ -18,9 +19,9 @@ type pass struct {
 // A job is one rule's part in a pass.
 type job struct {
 	state    *state
+	number   uint64 // of the rule's passes
 	view     cluster.View
-	members  []cluster.Member
-	inForce  bool
+	subject  subject
 	force    bool
 	report   Report
 	rendered *rendering // nil when it could not be rendered
@@ -34,8 +35,9 @@ func newPass(l *loop, lane *lane, due []*state, now time.Time) *pass {
 		if !s.waiting.pending() {
 			trigger = "retry"
 		}
+		s.begun++
 		p.jobs = append(p.jobs, &job{
-			state: s, view: l.view, members: s.selection.Members(), inForce: s.inForce, force: s.force,
+			state: s, number: s.begun, view: l.view, subject: s.subject(), force: s.force,
 			report: Report{Trigger: trigger, At: now},
 		})
 		s.waiting.clear()
@@ -50,12 +52,13 @@ func (p *pass) run(ctx context.Context, r *reconcile.Reconciler) {
 	var converging []*job
 	for _, j := range p.jobs {
 		begin := time.Now()
-		rendered, err := j.render()
+		rendered, err := j.subject.render(j.view)
 		j.report.Render = time.Since(begin)
 		if err != nil {
 			j.report.Error = err.Error()
 			continue
 		}
+		rendered.unit.Override = j.force
 		j.rendered = rendered
 		j.report.Refused = rendered.refused
 		units = append(units, rendered.unit)
@@ -69,35 +72,38 @@ func (p *pass) run(ctx context.Context, r *reconcile.Reconciler) {
 	}
 }
 
-// render renders the job's rule, or nothing when it is not in force here.
-func (j *job) render() (*rendering, error) {
-	if !j.inForce {
-		return &rendering{unit: reconcile.Unit{Rule: j.state.rule.Name, OnOrphan: j.state.rule.OnOrphan}}, nil
-	}
-	rendered, err := j.state.rule.render(j.view, j.members)
-	if err != nil {
-		return nil, err
-	}
-	rendered.unit.Override = j.force
-	return rendered, nil
-}
-
 // finish gives the rule's state what the pass found, and marks the rule again
 // if something it turned out to depend on changed meanwhile.
 func (j *job) finish(self string, now time.Time) {
 	s := j.state
 	s.running = false
-	s.report = &j.report
-	s.finished++
+	s.take(j)
 	s.reads = nil
 	if j.rendered != nil {
 		s.reads = &j.rendered.reads
 		s.paths = j.rendered.paths()
 		s.held = j.outcome.State == reconcile.Held
+		s.failing = ""
+		if j.outcome.Err != nil {
+			s.failing = j.outcome.Err.Error()
+		}
 		s.retry = j.outcome.Retry
 		if !s.waiting.pending() && s.inForce && s.reads.affected(s.missed, self) {
 			s.mark(triggerOf(s.missed), now)
 		}
 	}
 	s.missed = nil
+}
+
+// take keeps the job's report unless it has nothing to tell.
+func (s *state) take(j *job) {
+	r := j.report
+	r.Looked = r.At
+	idle := r.Error == "" && j.outcome.State == reconcile.InSync && len(j.outcome.Changed) == 0 && !j.outcome.Reloaded
+	if old := s.report; idle && old != nil && old.Error == "" && slices.Equal(old.Refused, r.Refused) {
+		seen := *old
+		seen.Looked = r.At
+		r = seen
+	}
+	s.report = &r
 }

@@ -1,9 +1,10 @@
 package agent
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
 
 	"muster/cluster"
 	"muster/command"
@@ -21,9 +22,9 @@ type rendering struct {
 
 // paths lists the files of the rendering, sorted.
 func (r *rendering) paths() []string {
-	var paths []string
-	for _, f := range r.unit.Files {
-		paths = append(paths, f.Path)
+	paths := make([]string, len(r.unit.Files))
+	for i, f := range r.unit.Files {
+		paths[i] = f.Path
 	}
 	return paths
 }
@@ -33,23 +34,176 @@ func (r *rendering) paths() []string {
 func (c *compiled) render(v cluster.View, members []cluster.Member) (*rendering, error) {
 	outputs, refused, err := c.Outputs(rules.Inputs{View: v, Members: members})
 	if err != nil {
-		return nil, fmt.Errorf("cannot evaluate rule %q: %w", c.Name, err)
+		return nil, fmt.Errorf("cannot render rule %s: %w", c.Name, err)
 	}
-	r := &rendering{unit: reconcile.Unit{
-		Rule: c.Name, Every: c.Every, OnOrphan: c.OnOrphan,
-		Guard: reconcile.Guard{MinMembers: c.Guard.MinMembers, MaxLoss: c.Guard.MaxLoss, Hold: c.Guard.Hold},
-		Alone: v.Alone(), Doubt: v.Doubt > 0,
-	}}
+	d := &draft{rule: c, view: v, members: members, filters: map[string]rules.Filter{}}
 	for _, x := range refused {
-		r.refused = append(r.refused, Refusal{Place: c.place(x.Line), Value: x.Value, Reason: x.Reason})
+		d.refused = append(d.refused, Refusal{Place: c.File, Value: fmt.Sprintf("%q", x.Key), Reason: x.Reason})
 	}
-	rendered := map[string]cluster.Member{} // whom the files are about
 	for _, out := range outputs {
-		if err := c.renderOne(r, rendered, out, v, members); err != nil {
-			return nil, err
+		if err := d.add(out); err != nil {
+			return nil, fmt.Errorf("cannot render rule %s: %w", c.Name, err)
 		}
 	}
-	r.about(rendered)
-	slices.SortFunc(r.unit.Files, func(a, b reconcile.File) int { return compare(a.Path, b.Path) })
-	return r, c.commands(&r.unit)
+	return d.finish()
+}
+
+// A draft is a rendering under way.
+type draft struct {
+	rule    *compiled
+	view    cluster.View
+	members []cluster.Member
+	files   []reconcile.File
+	reads   reads
+	refused []Refusal
+	left    map[string]bool // members whose values were refused
+	about   []cluster.Member
+	chosen  bool                    // a template, or for_each, used the selection
+	filters map[string]rules.Filter // by text
+}
+
+// add renders one file.
+func (d *draft) add(out rules.Output) error {
+	t := d.rule.templates[out.Template]
+	data := templates.Data{
+		Members: d.members, AllMembers: d.view.Members, Self: d.view.SelfMember(),
+		Vars: out.Vars, Rule: d.rule.Name, Select: d.choose,
+	}
+	if out.Each != nil {
+		data.HasEach, data.EachKey, data.EachValue = true, out.Each.Key, out.Each.Value
+		if out.Each.Members != nil {
+			data.Members = out.Each.Members
+		}
+		d.chosen = true
+	}
+	result, err := t.Execute(data)
+	if err != nil {
+		return err
+	}
+	for _, r := range result.Refused {
+		d.refused = append(d.refused, Refusal{
+			Member: r.Member, Place: fmt.Sprintf("%s:%d", cmp.Or(out.Template.Source, out.Template.File), out.Template.Line+r.Line-1),
+			Value: r.Value, Reason: r.Reason,
+		})
+		if d.left == nil {
+			d.left = map[string]bool{}
+		}
+		d.left[r.Member] = true
+	}
+	d.chosen = d.chosen || result.Reads.Members
+	d.reads.everything = d.reads.everything || result.Reads.AllMembers || out.DependsOnView
+	d.reads.self = d.reads.self || result.Reads.Self
+	if result.Reads.AllMembers {
+		d.about = append(d.about, alive(d.view.Members)...)
+	}
+	d.files = append(d.files, reconcile.File{
+		Path: out.Destination, Bytes: result.Bytes,
+		Mode: out.Template.Perms, User: out.Template.User, Group: out.Template.Group,
+		MakeDirs: out.Template.CreateDestDirs, Sensitive: out.Template.Sensitive,
+	})
+	return nil
+}
+
+// choose is the templates' function members: another selection than the
+// rule's, which the file then depends on.
+func (d *draft) choose(text string) ([]cluster.Member, error) {
+	filter, err := rules.ParseFilter(text)
+	if err != nil {
+		return nil, err
+	}
+	d.filters[text] = filter
+	var chosen []cluster.Member
+	for _, m := range d.view.Members {
+		if filter.Match(m) {
+			chosen = append(chosen, m)
+		}
+	}
+	d.about = append(d.about, chosen...)
+	return chosen, nil
+}
+
+// alive returns the members that are.
+func alive(members []cluster.Member) []cluster.Member {
+	return slices.DeleteFunc(slices.Clone(members), func(m cluster.Member) bool { return m.Status != cluster.Alive })
+}
+
+// finish puts the rendering together.
+func (d *draft) finish() (*rendering, error) {
+	c := d.rule
+	for _, f := range d.filters {
+		d.reads.filters = append(d.reads.filters, f)
+	}
+	if d.chosen {
+		d.about = append(d.about, d.members...)
+	}
+	r := &rendering{reads: d.reads, refused: d.refused, unit: reconcile.Unit{
+		Rule: c.Name, Files: d.files, Every: c.Every, OnOrphan: c.OnOrphan,
+		Members: names(d.about, d.left), Static: !d.chosen && len(d.filters) == 0 && !d.reads.everything,
+		Guard: reconcile.Guard{MinMembers: c.Guard.MinMembers, MaxLoss: c.Guard.MaxLoss, Hold: c.Guard.Hold},
+		Alone: d.view.Alone(), Doubt: d.view.Doubt > 0, Failed: failed(d.view),
+	}}
+	slices.SortFunc(r.unit.Files, func(a, b reconcile.File) int { return strings.Compare(a.Path, b.Path) })
+	return r, c.addCommands(&r.unit)
+}
+
+// names returns the members' names, sorted, each once, without those left out.
+func names(members []cluster.Member, left map[string]bool) []string {
+	all := make([]string, 0, len(members))
+	for _, m := range members {
+		if !left[m.Name] {
+			all = append(all, m.Name)
+		}
+	}
+	if !slices.IsSorted(all) {
+		slices.Sort(all)
+	}
+	return slices.Compact(all)
+}
+
+// failed returns the members that failed, and did not leave.
+func failed(v cluster.View) map[string]bool {
+	if v.Doubt == 0 {
+		return nil // only doubt asks
+	}
+	gone := map[string]bool{}
+	for _, m := range v.Members {
+		if m.Status == cluster.Failed {
+			gone[m.Name] = true
+		}
+	}
+	return gone
+}
+
+// addCommands gives the unit the rule's check and reload.
+func (c *compiled) addCommands(u *reconcile.Unit) error {
+	if c.Check != nil {
+		options := c.CheckOptions()
+		u.Check = func(staged map[string]string) (command.Command, bool, error) {
+			argv, usesStaged, err := c.CheckArgv(staged)
+			return newCommand(argv, options), usesStaged, err
+		}
+	}
+	argv, err := c.ReloadArgv()
+	if argv != nil && err == nil {
+		reload := newCommand(argv, c.ReloadOptions())
+		u.Reload = &reload
+	}
+	return err
+}
+
+func newCommand(argv []string, o rules.CommandOptions) command.Command {
+	return command.Command{Argv: argv, Env: command.BaseEnv(o.Env), Timeout: o.Timeout, User: o.User}
+}
+
+// shared lists the commands that the rule may share with others. A check of
+// staged files is about those files alone.
+func (c *compiled) shared() [][]string {
+	var argvs [][]string
+	if argv, usesStaged, err := c.CheckArgv(nil); err == nil && argv != nil && !usesStaged {
+		argvs = append(argvs, argv)
+	}
+	if argv, err := c.ReloadArgv(); err == nil && argv != nil {
+		argvs = append(argvs, argv)
+	}
+	return argvs
 }

@@ -24,15 +24,18 @@ type state struct {
 	running bool
 	missed  []cluster.Change // while a pass was running
 
-	reads    *reads  // what the last pass depended on; nil: not known yet
-	paths    []string // what the last pass rendered, sorted
-	held     bool     // the last pass ended held by a guard
-	report   *Report // of the last pass
-	finished uint64  // passes that have ended
+	reads   *reads   // what the last pass depended on; nil: not known yet
+	paths   []string // what the last pass rendered, sorted
+	held    bool     // the last pass ended held by a guard
+	failing string   // what the last pass failed of; empty: it did not
+	report  *Report  // of the last pass
+	begun   uint64   // passes begun
 }
 
-// A Report is what the agent itself knows of a rule's last pass.
+// A Report is what the agent itself knows of a rule's last pass that did or
+// found something: one that finds everything in place only moves Looked.
 type Report struct {
+	Looked  time.Time     `json:"looked"`            // when the rule was last looked at
 	Trigger string        `json:"trigger"`           // what caused it
 	At      time.Time     `json:"at"`                // when it began
 	Took    time.Duration `json:"took"`              // until the outcome, in nanoseconds
@@ -73,6 +76,11 @@ func (s *state) due() time.Time {
 		due = s.retry
 	}
 	return due
+}
+
+// subject is the rule as a pass would take it now.
+func (s *state) subject() subject {
+	return subject{s.rule, s.selection.Members(), s.inForce}
 }
 
 // see takes note of a new view. Changes that the rule's files cannot depend

@@ -42,6 +42,30 @@ func (f *Flags) Add(fs *pflag.FlagSet) {
 	}
 }
 
+// AddPathFlags defines the flags of a command that works on what an agent
+// works on, without being one: --config, --rules and --state.
+func (f *Flags) AddPathFlags(fs *pflag.FlagSet) {
+	f.addConfig(fs)
+	for _, k := range keys {
+		if k.flag == "rules" || k.flag == "state" {
+			f.addKey(fs, k)
+		}
+	}
+}
+
+func (f *Flags) addConfig(fs *pflag.FlagSet) {
+	fs.StringVar(&f.Config, "config", "", "`PATH` of muster.hcl, or of a directory of *.hcl (default "+DefaultPath+")")
+}
+
+// addKey defines the flag of a key.
+func (f *Flags) addKey(fs *pflag.FlagSet, k key) {
+	flag := fs.VarPF(&flagValue{flags: f, key: k}, k.flag, "", k.usage)
+	flag.Hidden = k.usage == ""
+	if isBool(k.field(&Config{})) {
+		flag.NoOptDefVal = "true"
+	}
+}
+
 func isBool(field any) bool {
 	switch field.(type) {
 	case *bool, *inverse:

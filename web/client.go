@@ -80,6 +80,13 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
+// NotFound reports whether err is the agent's answer that there is no such
+// rule or member.
+func NotFound(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Status == http.StatusNotFound
+}
+
 // call sends one request and decodes its answer.
 func call[T any](ctx context.Context, c *Client, method, path string, body any) (answer T, err error) {
 	var content io.Reader

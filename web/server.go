@@ -9,41 +9,76 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"time"
 )
 
-// SocketMode is the mode of the API's socket: its owner and group may use it.
-const SocketMode fs.FileMode = 0o660
+// A Socket is where the API listens, and who may connect.
+type Socket struct {
+	Path  string
+	Mode  fs.FileMode // who may write may connect
+	Group string      // owning group, by name or number; empty: this process's
+}
 
-// ListenUnix listens on a Unix socket that only its owner and group can
-// connect to. A socket left by a dead agent is replaced; one that answers is
-// an error. The directory is made when missing.
-func ListenUnix(path string) (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("cannot listen on %s: %w", path, err)
-	}
-	if conn, err := net.Dial("unix", path); err == nil {
-		conn.Close()
-		return nil, fmt.Errorf("cannot listen on %s: another agent answers there; stop it or choose another --socket", path)
-	}
-	if info, err := os.Lstat(path); err == nil {
-		if info.Mode().Type() != fs.ModeSocket {
-			return nil, fmt.Errorf("cannot listen on %s: a file that is not a socket is in the way", path)
-		}
-		if err := os.Remove(path); err != nil {
-			return nil, fmt.Errorf("cannot listen on %s: %w", path, err)
-		}
-	}
-	ln, err := net.Listen("unix", path)
+// Listen listens on the socket. Its directory is made when missing. A socket
+// left by a dead agent is replaced; one that answers is an error.
+func (s Socket) Listen() (net.Listener, error) {
+	ln, err := s.listen()
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s: %w", path, err)
-	}
-	if err := os.Chmod(path, SocketMode); err != nil {
-		ln.Close()
-		return nil, fmt.Errorf("cannot listen on %s: %w", path, err)
+		return nil, fmt.Errorf("cannot listen on %s: %w", s.Path, err)
 	}
 	return ln, nil
+}
+
+func (s Socket) listen() (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(s.Path), 0o755); err != nil {
+		return nil, err
+	}
+	if conn, err := net.Dial("unix", s.Path); err == nil {
+		conn.Close()
+		return nil, errors.New("another agent answers there; stop it or choose another --socket")
+	}
+	if info, err := os.Lstat(s.Path); err == nil {
+		if info.Mode().Type() != fs.ModeSocket {
+			return nil, errors.New("a file that is not a socket is in the way")
+		}
+		if err := os.Remove(s.Path); err != nil {
+			return nil, err
+		}
+	}
+	// Until the mode is set nobody but this user may connect: a new socket
+	// lets in only who may write to it.
+	ln, err := net.Listen("unix", s.Path)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.open(); err != nil {
+		return nil, errors.Join(err, ln.Close())
+	}
+	return ln, nil
+}
+
+// open gives the socket its group and mode.
+func (s Socket) open() error {
+	if s.Group != "" {
+		group, err := user.LookupGroup(s.Group)
+		if err != nil {
+			group, err = user.LookupGroupId(s.Group)
+		}
+		if err != nil {
+			return fmt.Errorf("no group %q", s.Group)
+		}
+		gid, err := strconv.Atoi(group.Gid)
+		if err != nil {
+			return err
+		}
+		if err := os.Chown(s.Path, -1, gid); err != nil {
+			return err
+		}
+	}
+	return os.Chmod(s.Path, s.Mode)
 }
 
 // Serve answers on ln until ctx ends, then gives the requests under way a

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -65,7 +64,7 @@ func (a *app) runAgent(ctx context.Context, flags config.Flags) error {
 	if socket == "" {
 		socket = defaultSocket()
 	}
-	ln, err := web.ListenUnix(web.Socket{Path: socketPath(socket), Mode: cfg.HTTP.Mode, Group: cfg.HTTP.Group})
+	ln, err := web.Socket{Path: socketPath(socket), Mode: cfg.HTTP.Mode, Group: cfg.HTTP.Group}.Listen()
 	if err != nil {
 		return errors.Join(err, keeper.Close())
 	}
@@ -89,20 +88,21 @@ func supervise(parent context.Context, s services) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
-	var leaving atomic.Bool
-	leaving.Store(true)
 	go func() {
 		for sig := range signals {
 			switch {
 			case sig == syscall.SIGHUP:
 				s.reload(ctx)
 			case ctx.Err() != nil:
-				s.log.Warn("stopped at once", "signal", sig)
+				s.log.Warn("stopped at once", "signal", sig.String())
 				os.Exit(exitFailed)
 			default:
-				leaving.Store(sig == syscall.SIGINT && s.leave.OnInterrupt || sig == syscall.SIGTERM && s.leave.OnTerminate)
-				s.log.Info("stopping", "signal", sig, "leave", leaving.Load())
-				stop(nil)
+				cause := cluster.ErrStay
+				if sig == syscall.SIGINT && s.leave.OnInterrupt || sig == syscall.SIGTERM && s.leave.OnTerminate {
+					cause = nil
+				}
+				s.log.Info("stopping", "signal", sig.String(), "leave", cause == nil)
+				stop(cause)
 			}
 		}
 	}()
@@ -113,7 +113,7 @@ func supervise(parent context.Context, s services) error {
 		})
 	})
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.node.Run(ctx, leaving.Load) })
+	group.Go(func() error { return s.node.Run(ctx) })
 	group.Go(func() error { return s.keeper.Run(ctx) })
 	group.Go(func() error { return web.Serve(ctx, s.ln, web.Handler(s.keeper), s.log) })
 	err := group.Wait()

@@ -24,7 +24,7 @@ type offlineFlags struct {
 func (f *offlineFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.members, "members", "", "a JSON list of members, as `muster members --json` prints it, instead of a running agent; - reads standard input")
 	flags.StringVar(&f.self, "self", "", "with --members, the name of the member that is this node (default: the host's name)")
-	f.config.AddPaths(flags)
+	f.config.AddPathFlags(flags)
 }
 
 func (f *offlineFlags) given() bool { return f.members != "" }
@@ -57,7 +57,7 @@ func (a *app) openOffline(f offlineFlags) (*agent.Offline, error) {
 	if problems.HasErrors() {
 		return nil, a.printProblems(a.err, problems)
 	}
-	program, problems := agent.Compile(cfg.Rules.Dir)
+	program, _, problems := agent.Compile(cfg.Rules.Dir)
 	if err := a.printProblems(a.err, problems); err != nil {
 		return nil, err
 	}

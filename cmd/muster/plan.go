@@ -86,7 +86,7 @@ func (a *app) printPlans(plans []agent.RulePlan) error {
 		a.printPlan(p, painter(color))
 	}
 	if changed == 0 {
-		fmt.Fprintf(a.out, "No changes: %d rules in step.\n", len(plans))
+		fmt.Fprintf(a.out, "No changes: %s in step.\n", count(len(plans), "rule"))
 	}
 	return nil
 }

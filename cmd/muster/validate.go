@@ -20,16 +20,16 @@ and without changing anything. DIR is a rules directory to check instead of
 the configured one.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				flags.RulesDir = args[0]
-			}
 			cfg, problems := config.Load(flags)
 			dir := cfg.Rules.Dir
-			var count int
-			program, more := agent.Compile(dir)
+			if len(args) == 1 {
+				dir = args[0]
+			}
+			found := 0
+			program, _, more := agent.Compile(dir)
 			problems = append(problems, more...)
 			if program != nil {
-				count = len(program.Set.Rules)
+				found = len(program.Set.Rules)
 			}
 			if a.json {
 				if problems == nil {
@@ -46,11 +46,11 @@ the configured one.`,
 			if err := a.printProblems(a.err, problems); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.out, "%s: %d rules, no mistakes\n", dir, count)
+			fmt.Fprintf(a.out, "%s: %s, no mistakes\n", dir, count(found, "rule"))
 			return nil
 		},
 	}
-	flags.AddPaths(cmd.Flags())
+	flags.AddPathFlags(cmd.Flags())
 	a.printsJSON(cmd)
 	return cmd
 }

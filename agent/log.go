@@ -1,0 +1,60 @@
+package agent
+
+import (
+	"log/slog"
+	"slices"
+
+	"muster/reconcile"
+)
+
+// log says what the job did, one line for each fact. What was the same the
+// last time is not said again.
+func (j *job) log(log *slog.Logger) {
+	log = log.With("rule", j.state.rule.Name)
+	before := j.state.report
+	if before == nil {
+		before = &Report{}
+	}
+	if j.report.Error != "" {
+		if j.report.Error != before.Error {
+			log.Error("rule not rendered, the old files stay", "error", j.report.Error, "trigger", j.report.Trigger)
+		}
+		return
+	}
+	for _, r := range j.report.Refused {
+		if !slices.Contains(before.Refused, r) {
+			log.Warn("left out", "member", r.Member, "value", r.Value, "reason", r.Reason, "place", r.Place)
+		}
+	}
+	j.logOutcome(log)
+}
+
+// logOutcome says what came of converging.
+func (j *job) logOutcome(log *slog.Logger) {
+	o := j.outcome
+	for _, path := range o.Drifted {
+		log.Warn("file was changed by somebody else", "file", path, "put_back", slices.Contains(o.Changed, path))
+	}
+	switch {
+	case o.State == reconcile.Failed || o.State == reconcile.Owed:
+		if j.state.failing != o.Err.Error() {
+			log.Error("not in step", "state", string(o.State), "error", o.Err, "trigger", j.report.Trigger, "retry", o.Retry)
+		}
+	case o.State == reconcile.Held:
+		if !j.state.held {
+			log.Warn("held: the files stay as they are", "why", o.Verdict.Why, "until", o.Verdict.Until, "trigger", j.report.Trigger)
+		}
+	case len(o.Changed) > 0 || o.Reloaded:
+		log.Info("in step", "trigger", j.report.Trigger, "changed", o.Changed, "gained", few(o.Gained), "lost", few(o.Lost),
+			"reloaded", o.Reloaded, "took", j.report.Took)
+	}
+}
+
+// few bounds a list of names for a line of log.
+func few(names []string) []string {
+	const most = 8
+	if len(names) <= most {
+		return names
+	}
+	return append(slices.Clone(names[:most]), "…")
+}

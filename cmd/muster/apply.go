@@ -1,0 +1,67 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"muster/agent"
+	"muster/reconcile"
+	"muster/web"
+)
+
+func (a *app) applyCommand() *cobra.Command {
+	var force bool
+	offline := offlineFlags{}
+	cmd := &cobra.Command{
+		Use:   "apply [RULE...]",
+		Short: "Converge once, now, and say how it went",
+		Long: `Look at the rules again at once, wait until each has been through a pass, and
+print how they are. The exit code is 0 if all of them are in sync.
+
+The running agent does it; with --members it is done here, from a list of
+members, without an agent. With --force the guards and the back-off after a
+failure do not count.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			status, err := a.apply(cmd, offline, names, force)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				err = a.printJSON(status)
+			} else {
+				err = a.printRules(status)
+			}
+			if err != nil {
+				return err
+			}
+			return inSync(status)
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "apply also what a guard holds, and what was just tried in vain")
+	offline.add(cmd.Flags())
+	a.asksAgent(cmd)
+	a.printsJSON(cmd)
+	return cmd
+}
+
+// apply asks the agent, or applies a list of members.
+func (a *app) apply(cmd *cobra.Command, offline offlineFlags, names []string, force bool) ([]agent.RuleStatus, error) {
+	if !offline.given() {
+		return web.NewClient(socketPath(a.socket)).Apply(cmd.Context(), web.ApplyRequest{Rules: names, Force: force})
+	}
+	run, err := a.openOffline(offline)
+	if err != nil {
+		return nil, err
+	}
+	return run.Apply(cmd.Context(), names, force)
+}
+
+// inSync is nil if every rule is in sync, or not in force here.
+func inSync(status []agent.RuleStatus) error {
+	for _, s := range status {
+		if s.State != reconcile.InSync && s.State != agent.NotInForce {
+			return exit{code: exitFailed}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"muster/agent"
+	"muster/rules"
+	"muster/web"
+)
+
+func (a *app) explainCommand() *cobra.Command {
+	var member bool
+	cmd := &cobra.Command{
+		Use:   "explain RULE|MEMBER",
+		Short: "Say why a rule last ran or did not, or where a member appears and why",
+		Long: `For a rule: what caused its last pass, which members came and went, what the
+guard said, what check and reload printed, and what is on disk. For a member:
+which rules select it and which do not, clause by clause.
+
+A name that is both means the rule; --member asks for the member.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client := web.NewClient(socketPath(a.socket))
+			if !member {
+				rule, err := client.ExplainRule(cmd.Context(), args[0])
+				if err == nil {
+					return a.printRuleExplanation(rule)
+				}
+				if !web.NotFound(err) {
+					return err
+				}
+			}
+			found, err := client.ExplainMember(cmd.Context(), args[0])
+			if web.NotFound(err) && !member {
+				return fmt.Errorf("cannot explain %q: neither a rule nor a member has this name; see `muster status` and `muster members`", args[0])
+			}
+			if err != nil {
+				return err
+			}
+			return a.printMemberExplanation(found)
+		},
+	}
+	cmd.Flags().BoolVar(&member, "member", false, "the name is a member's")
+	a.asksAgent(cmd)
+	a.printsJSON(cmd)
+	return cmd
+}
+
+func (a *app) printMemberExplanation(e agent.MemberExplanation) error {
+	if a.json {
+		return a.printJSON(e)
+	}
+	fmt.Fprintf(a.out, "member %s is %s at %s, tags %s\n", printable(e.Member.Name), e.Member.Status, e.Member.Addr, printable(tagList(e.Member)))
+	for _, r := range e.Rules {
+		fmt.Fprintf(a.out, "\nrule %s %s it\n", r.Rule, selects(r))
+		a.printClauses(r.Clauses)
+		for _, x := range r.Refused {
+			fmt.Fprintf(a.out, "  left out: %s\n", printable(x.String()))
+		}
+	}
+	return nil
+}
+
+// selects says in a word how a rule stands to a member.
+func selects(r agent.Appearance) string {
+	switch {
+	case !r.InForce:
+		return "is not in force on this node; it would look at"
+	case len(r.Refused) > 0:
+		return "selects but leaves out"
+	case r.Grace:
+		return "keeps, for its failure is young,"
+	case r.Selected:
+		return "selects"
+	default:
+		return "does not select"
+	}
+}
+
+func (a *app) printClauses(clauses []rules.Clause) {
+	for _, c := range clauses {
+		mark := "yes"
+		if !c.OK {
+			mark = "no "
+		}
+		fmt.Fprintf(a.out, "  %s  %s: is %s\n", mark, printable(c.Text), printable(c.Got))
+	}
+}
+
+func (a *app) printRuleExplanation(e agent.RuleExplanation) error {
+	if a.json {
+		return a.printJSON(e)
+	}
+	fmt.Fprintf(a.out, "rule %s (%s:%d)\n", e.Rule, printable(e.File), e.Line)
+	if e.Description != "" {
+		fmt.Fprintf(a.out, "  %s\n", printable(e.Description))
+	}
+	a.field("state", fmt.Sprintf("%s since %s", e.State, ago(e.Since)))
+	if e.Why != "" {
+		for i, line := range printableLines(e.Why) {
+			a.field([]string{"why", ""}[min(i, 1)], line)
+		}
+	}
+	if len(e.Self) > 0 {
+		fmt.Fprintln(a.out, "  this node and the rule's self block:")
+		a.printClauses(e.Self)
+	}
+	a.field("selects", fmt.Sprintf("%s: %s", count(len(e.Selected), "member"), printable(few(e.Selected))))
+	a.printLastPass(e.RuleStatus)
+	return nil
+}
+
+// field prints one labelled line; without a label it goes on below the last.
+func (a *app) field(label, text string) {
+	if label != "" {
+		label += ":"
+	}
+	fmt.Fprintf(a.out, "  %-13s%s\n", label, text)
+}
+
+// few lists the first names of many.
+func few(names []string) string {
+	const most = 10
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}

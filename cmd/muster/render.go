@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"muster/agent"
+	"muster/config"
+	"muster/web"
+)
+
+func (a *app) renderCommand() *cobra.Command {
+	var output string
+	offline := offlineFlags{}
+	cmd := &cobra.Command{
+		Use:   "render [RULE...]",
+		Short: "Print what the rules render",
+		Long: `Render the rules and print the files, without writing them to where they
+belong. The members are those of the running agent, or with --members a list:
+then no agent is needed.
+
+With --output the files are written below a directory instead. The text of
+sensitive files is printed nowhere, and written only with --output.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			run, err := a.renderSource(cmd, offline)
+			if err != nil {
+				return err
+			}
+			files, err := run.Render(names)
+			if err != nil {
+				return err
+			}
+			switch {
+			case output != "":
+				return a.writeRendered(output, files)
+			case a.json:
+				return a.printJSON(files)
+			default:
+				a.printRendered(files)
+				return nil
+			}
+		},
+	}
+	cmd.Flags().StringVar(&output, "output", "", "write the files below this directory, with the same paths")
+	offline.add(cmd.Flags())
+	a.asksAgent(cmd)
+	a.printsJSON(cmd)
+	return cmd
+}
+
+// renderSource takes the rules from the disk, and the members from the list
+// or from the agent.
+func (a *app) renderSource(cmd *cobra.Command, offline offlineFlags) (*agent.Offline, error) {
+	if offline.given() {
+		return a.openOffline(offline)
+	}
+	client := web.NewClient(socketPath(a.socket))
+	status, err := client.Status(cmd.Context())
+	if err != nil {
+		return nil, fmt.Errorf("%w, or give a list of members with --members", err)
+	}
+	members, err := client.Members(cmd.Context())
+	if err != nil {
+		return nil, err
+	}
+	cfg, problems := config.Load(offline.config)
+	if err := a.printProblems(a.err, problems); err != nil {
+		return nil, err
+	}
+	program, _, problems := agent.Compile(cfg.Rules.Dir)
+	if err := a.printProblems(a.err, problems); err != nil {
+		return nil, err
+	}
+	view, err := agent.OfflineView(status.Node.Name, members)
+	if err != nil {
+		return nil, err
+	}
+	return agent.NewOffline(program, view, cfg.State.Dir), nil
+}
+
+// printRendered prints the files, each under its name if there are several.
+func (a *app) printRendered(files []agent.RenderedFile) {
+	for i, f := range files {
+		for _, r := range f.Refused {
+			fmt.Fprintf(a.err, "rule %s: left out: %s\n", f.Rule, printable(r.String()))
+		}
+		if len(files) > 1 {
+			if i > 0 {
+				fmt.Fprintln(a.out)
+			}
+			fmt.Fprintf(a.out, "==> %s (rule %s)\n", printable(f.Path), f.Rule)
+		}
+		if f.Sensitive {
+			fmt.Fprintf(a.err, "%s is sensitive: its text is not printed; see --output\n", f.Path)
+			continue
+		}
+		fmt.Fprint(a.out, f.Text)
+	}
+}
+
+// writeRendered writes the files below dir, for nobody else to read.
+func (a *app) writeRendered(dir string, files []agent.RenderedFile) error {
+	for _, f := range files {
+		path := filepath.Join(dir, f.Path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return fmt.Errorf("cannot write %s: %w", path, err)
+		}
+		mode := os.FileMode(0o644)
+		if f.Sensitive {
+			mode = 0o600
+		}
+		if err := os.WriteFile(path, f.Bytes(), mode); err != nil {
+			return fmt.Errorf("cannot write %s: %w", path, err)
+		}
+		fmt.Fprintln(a.out, path)
+	}
+	return nil
+}

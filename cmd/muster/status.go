@@ -1,0 +1,206 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"muster/agent"
+	"muster/cluster"
+	"muster/reconcile"
+	"muster/web"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	var check bool
+	cmd := &cobra.Command{
+		Use:   "status [RULE...]",
+		Short: "Show how every rule and file is, since when, and why",
+		Long: `Show the state of every rule and file:
+
+  in-sync       on disk is what the rule wants, and the service has loaded it
+  drifted       somebody else changed the file, and it could not be put back yet
+  held          a guard keeps the last good files
+  failed        the change could not be made; the old files are in force
+  owed          the service has not loaded what is on disk yet
+  orphaned      muster wrote the file, and no rule produces it any more
+  pending       not looked at yet, or waiting for its time
+  not-in-force  this node does not match the rule's self block
+
+With --check the exit code is 1 unless every rule is in sync or not in force.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			status, err := web.NewClient(socketPath(a.socket)).Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if status.Rules, err = pick(status.Rules, names); err != nil {
+				return err
+			}
+			if a.json {
+				err = a.printJSON(status)
+			} else {
+				err = a.printStatus(status)
+			}
+			if err != nil || !check {
+				return err
+			}
+			return inSync(status.Rules)
+		},
+	}
+	cmd.Flags().BoolVar(&check, "check", false, "exit with 1 unless every rule is in sync")
+	a.asksAgent(cmd)
+	a.printsJSON(cmd)
+	return cmd
+}
+
+// pick keeps the rules named, or all.
+func pick(all []agent.RuleStatus, names []string) ([]agent.RuleStatus, error) {
+	if len(names) == 0 {
+		return all, nil
+	}
+	var picked []agent.RuleStatus
+	for _, name := range names {
+		i := slices.IndexFunc(all, func(s agent.RuleStatus) bool { return s.Rule == name })
+		if i < 0 {
+			return nil, fmt.Errorf("cannot show rule %q: there is none of that name", name)
+		}
+		picked = append(picked, all[i])
+	}
+	return picked, nil
+}
+
+func (a *app) printStatus(s agent.Status) error {
+	var counts []string
+	for _, status := range cluster.Statuses {
+		if n := s.Members[string(status)]; n > 0 {
+			counts = append(counts, fmt.Sprintf("%d %s", n, status))
+		}
+	}
+	fmt.Fprintf(a.out, "%s at %s: %s%s\n\n", printable(s.Node.Name), s.Node.Advertise, strings.Join(counts, ", "), mood(s))
+	if s.Problems.HasErrors() {
+		fmt.Fprintf(a.out, "The rules in %s have mistakes; those read %s are in force:\n\n", printable(s.Dir), ago(s.Loaded))
+	}
+	if len(s.Problems) > 0 {
+		if err := s.Problems.Print(a.out, false); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.out)
+	}
+	if len(s.Rules) == 0 {
+		fmt.Fprintf(a.out, "No rules in %s.\n", printable(s.Dir))
+		return nil
+	}
+	return a.printRules(s.Rules)
+}
+
+// mood says what is unusual about the node's view.
+func mood(s agent.Status) string {
+	var words []string
+	if !s.Settled {
+		words = append(words, "waiting for the first join to settle")
+	}
+	if s.Alone {
+		words = append(words, "alone")
+	}
+	if s.Doubt > 0 {
+		words = append(words, "in doubt about itself")
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(words, ", ") + ")"
+}
+
+// printRules prints a table of rules and their files, and below it why those
+// that are not in sync are not.
+func (a *app) printRules(all []agent.RuleStatus) error {
+	t := newTable(a.out, "RULE", "STATE", "SINCE", "MEMBERS", "FILE")
+	for _, r := range all {
+		t.row(r.Rule, string(r.State), ago(r.Since), fmt.Sprint(r.Members), "")
+		for _, f := range r.Files {
+			name := f.Path
+			if f.Drifts > 0 {
+				name += fmt.Sprintf(" (drifted %d times, last %s)", f.Drifts, ago(f.Drifted))
+			}
+			t.row("", string(f.State), ago(f.Since), "", name)
+		}
+	}
+	t.flush()
+	for _, r := range all {
+		a.printWhy(r)
+	}
+	return nil
+}
+
+// printWhy says why a rule is not in sync, and what it left out.
+func (a *app) printWhy(r agent.RuleStatus) {
+	if r.Why != "" && r.State != reconcile.InSync {
+		fmt.Fprintf(a.out, "\n%s is %s: %s\n", r.Rule, r.State, strings.Join(printableLines(r.Why), "\n  "))
+		if !r.Retry.IsZero() {
+			fmt.Fprintf(a.out, "  looks again at %s\n", r.Retry.Local().Format("15:04:05"))
+		}
+	}
+	if r.Pass == nil {
+		return
+	}
+	for _, x := range r.Pass.Refused {
+		fmt.Fprintf(a.out, "\n%s leaves out %s\n", r.Rule, printable(x.String()))
+	}
+}
+
+// printLastPass prints what is known of a rule's last pass and commands.
+func (a *app) printLastPass(r agent.RuleStatus) {
+	if r.Pass != nil {
+		a.field("looked at", ago(r.Pass.Looked))
+		a.field("last ran", fmt.Sprintf("%s, because of: %s, took %s", ago(r.Pass.At), printable(r.Pass.Trigger), short(r.Pass.Took)))
+		for _, x := range r.Pass.Refused {
+			a.field("left out", printable(x.String()))
+		}
+	}
+	if !r.Applied.IsZero() {
+		a.field("last change", ago(r.Applied))
+	}
+	if len(r.Gained) > 0 {
+		a.field("gained", printable(few(r.Gained)))
+	}
+	if len(r.Lost) > 0 {
+		a.field("lost", printable(few(r.Lost)))
+	}
+	if r.Guard.Held {
+		a.field("guard", "held: "+printable(r.Guard.Why))
+		if !r.Guard.Until.IsZero() {
+			a.field("", "lets go at "+r.Guard.Until.Local().Format("15:04:05")+", or `muster apply --force "+r.Rule+"`")
+		}
+	} else {
+		a.field("guard", "passed")
+	}
+	a.printRan("check", r.Check)
+	a.printRan("reload", r.Reload)
+	for _, f := range r.Files {
+		a.field("file", fmt.Sprintf("%s is %s", printable(f.Path), f.State))
+		a.field("", fmt.Sprintf("wanted %s, on disk %s, loaded %s", dash(f.Desired), dash(f.Disk), dash(f.Loaded)))
+	}
+}
+
+// printRan prints the last run of a command.
+func (a *app) printRan(what string, ran *reconcile.Ran) {
+	if ran == nil {
+		return
+	}
+	a.field(what, fmt.Sprintf("%s: %s, %s", printable(strings.Join(ran.Argv, " ")), printable(ran.Verdict), ago(ran.At)))
+	if ran.Output != "" {
+		for _, line := range printableLines(ran.Output) {
+			a.field("", "| "+line)
+		}
+	}
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
