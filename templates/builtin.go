@@ -1,0 +1,40 @@
+package templates
+
+import (
+	"embed"
+	"slices"
+)
+
+//go:embed builtin/*.tmpl
+var builtinFiles embed.FS
+
+// builtins holds the format of each built-in template; its text is
+// builtin/NAME.tmpl.
+var builtins = map[string]Format{
+	"nginx-upstream":  Nginx,
+	"haproxy-backend": Haproxy,
+}
+
+// Builtin returns the text and the format of the built-in template called
+// name.
+func Builtin(name string) (text string, f Format, ok bool) {
+	f, ok = builtins[name]
+	if !ok {
+		return "", "", false
+	}
+	b, err := builtinFiles.ReadFile("builtin/" + name + ".tmpl")
+	if err != nil {
+		panic(err) // the file is compiled in
+	}
+	return string(b), f, true
+}
+
+// Builtins returns the names of the built-in templates, sorted.
+func Builtins() []string {
+	var names []string
+	for name := range builtins {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,179 @@
+package templates
+
+// haproxy, after "Quoting and escaping" of its configuration manual and
+// parse_line in src/tools.c: quotes count anywhere in a word, # begins a
+// comment anywhere outside them, double quotes expand $NAME and ${NAME}.
+// Many arguments are log formats or sample expressions in turn, where a
+// percent sign begins an expression (%[env(SECRET)]), in quotes or not.
+const (
+	haStart state = iota // before a word
+	haMid                // in a word, outside quotes
+	haDouble
+	haSingle
+	haComment
+)
+
+var (
+	haproxyBare   = chars(alnum + "_.:-/@+=,*~[]|&?")
+	haproxyName   = chars(alnum + "_.:-") // of servers and proxies; invalid_char() accepts no other
+	haproxyQuoted = allBut("%")
+)
+
+func haproxyGrammar() *grammar {
+	return &grammar{
+		scan: scanHaproxy, after: afterHaproxy, print: printHaproxy,
+		brackets: func(c context) bool {
+			switch c.word {
+			case "server", "server-template", "bind", "peer", "source", "nameserver", "log", "usesrc":
+				return c.state <= haMid
+			}
+			return false
+		},
+		join: func(a, b context) (context, bool) {
+			joinWords(&a, &b)
+			a.arg, b.arg = min(a.arg, b.arg), min(a.arg, b.arg)
+			a.tail, b.tail = max(a.tail, b.tail), max(a.tail, b.tail)
+			if a.state <= haMid && b.state <= haMid {
+				a.state, b.state = haStart, haStart
+			}
+			return a, a == b
+		},
+		where: func(c context) string {
+			return [...]string{"before a word", "in a word", "in double quotes", "in single quotes", "in a comment"}[c.state]
+		},
+	}
+}
+
+func scanHaproxy(c context, s string) context {
+	for i := range len(s) {
+		c = stepHaproxy(c, s[i])
+	}
+	return c
+}
+
+func stepHaproxy(c context, b byte) context {
+	switch {
+	case b == '\n':
+		return context{}
+	case c.state == haComment:
+		return c
+	case c.tail == tailEscape:
+		c.tail = noTail
+		return c
+	case c.state == haSingle:
+		if b == '\'' {
+			c.state = haMid
+		}
+		return c
+	case c.tail == tailDollar && (b == '{' || isName(b)), c.tail == tailName && isName(b):
+		c.tail = tailName
+		return c
+	}
+	c.tail = noTail
+	switch {
+	case b == '\\':
+		c.tail = tailEscape
+		if c.state == haStart {
+			c.state = haMid
+		}
+	case c.state == haDouble:
+		switch b {
+		case '"':
+			c.state = haMid
+		case '$':
+			c.tail = tailDollar
+		}
+	case b == '"':
+		c.state = haDouble
+	case b == '\'':
+		c.state = haSingle
+	case b == '#':
+		c.state = haComment
+	case isBlank(b):
+		if c.state == haMid {
+			c.arg = min(c.arg+1, 2)
+		}
+		c.state = haStart
+	default:
+		c.state = haMid
+		if c.arg == 0 && len(c.word) < 32 {
+			c.word += string(b)
+		}
+	}
+	return c
+}
+
+func afterHaproxy(c context) (context, string) {
+	switch {
+	case c.state == haComment:
+		return c, ""
+	case c.tail == tailEscape:
+		return c, "right after a backslash"
+	case c.tail != noTail:
+		return c, "right after the name of a variable: it would become part of the name"
+	case c.state == haStart:
+		c.state = haMid
+	}
+	if c.arg == 0 {
+		c.word = unknown
+	}
+	return c, ""
+}
+
+// named reports whether the second word at c names a server or a proxy.
+func named(c context) bool {
+	switch c.word {
+	case "server", "backend", "frontend", "listen", "defaults", "peers", "peer", "resolvers", "nameserver",
+		"userlist", "cache", "program", "mailers", "mailer", "ring", "default_backend", "use_backend", "use-server":
+		return c.arg == 1
+	}
+	return false
+}
+
+func printHaproxy(dst []byte, at spot, v *value) ([]byte, string) {
+	if v.kind == isQuoted && at.state <= haMid {
+		at.state = haDouble
+		if v.quote == '\'' {
+			at.state = haSingle
+		}
+		dst, why := printHaproxy(append(dst, v.quote), at, &value{text: v.text})
+		if why == "" && named(at.context) {
+			why = refused(v.text, haproxyName, onlyASCII, "in the name of a server or proxy of haproxy")
+		}
+		return append(dst, v.quote), why
+	}
+	s, why := v.scalar()
+	if why != "" {
+		return dst, why
+	}
+	switch at.state {
+	case haComment:
+		return append(dst, s...), comment(s)
+	case haDouble, haSingle:
+		return escapeHaproxy(dst, s, at.state), refused(s, haproxyQuoted, unhidden, "in a string of haproxy")
+	}
+	switch {
+	case at.state == haStart && s == "":
+		return dst, "it is empty, and a word would be missing"
+	case at.state == haStart && s[0] == '-' && v.kind != isNumber:
+		return dst, "it begins with -, which begins an option"
+	case named(at.context):
+		return append(dst, s...), refused(s, haproxyName, onlyASCII, "in the name of a server or proxy of haproxy")
+	}
+	return append(dst, s...), refused(s, haproxyBare, unspaced, "in a bare word of haproxy")
+}
+
+func escapeHaproxy(dst []byte, s string, st state) []byte {
+	for i := range len(s) {
+		b := s[i]
+		switch {
+		case st == haSingle && b == '\'':
+			dst = append(dst, `'\''`...)
+		case st == haDouble && (b == '\\' || b == '"' || b == '$'):
+			dst = append(dst, '\\', b)
+		default:
+			dst = append(dst, b)
+		}
+	}
+	return dst
+}

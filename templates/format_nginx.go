@@ -1,0 +1,186 @@
+package templates
+
+// nginx, after ngx_conf_read_token in src/core/ngx_conf_file.c: words end at
+// a blank, a semicolon or an opening brace; quotes and # count at a word's
+// beginning only; a backslash takes the next character; $ begins a variable
+// everywhere outside comments and cannot be escaped.
+const (
+	ngStart   state = iota // before a word
+	ngMid                  // in a bare word
+	ngEither               // before or in a word: branches differ
+	ngDouble               // in double quotes
+	ngSingle               // in single quotes
+	ngAfter                // right after a closing quote
+	ngComment              // after #
+)
+
+var (
+	nginxBare   = allBut(" ;{}\"'$\\")
+	nginxQuoted = allBut("$").and("\n\r\t")
+)
+
+func nginxGrammar() *grammar {
+	return &grammar{
+		scan: scanNginx, after: afterNginx, print: printNginx,
+		brackets: func(c context) bool {
+			bare := c.state == ngStart || c.state == ngMid || c.state == ngEither
+			plain := c.word == "allow" || c.word == "deny" || c.word == "set_real_ip_from"
+			return bare && !plain
+		},
+		join: func(a, b context) (context, bool) {
+			joinWords(&a, &b)
+			a.arg, b.arg = max(a.arg, b.arg), max(a.arg, b.arg)
+			a.tail, b.tail = max(a.tail, b.tail), max(a.tail, b.tail)
+			if a.state <= ngEither && b.state <= ngEither && a.state != b.state {
+				a.state, b.state = ngEither, ngEither
+			}
+			return a, a == b
+		},
+		where: func(c context) string {
+			return [...]string{"before a word", "in a word", "at a word", "in double quotes", "in single quotes",
+				"after a closing quote", "in a comment"}[c.state]
+		},
+	}
+}
+
+func scanNginx(c context, s string) context {
+	for i := range len(s) {
+		if c = stepNginx(c, s[i]); c.state == lost {
+			break
+		}
+	}
+	return c
+}
+
+func stepNginx(c context, b byte) context {
+	switch {
+	case c.state == ngComment:
+		if b == '\n' {
+			c.state = ngStart
+		}
+		return c
+	case c.tail == tailEscape:
+		c.tail = noTail
+		return c
+	case c.tail == tailDollar && (b == '{' || isName(b)), c.tail == tailName && isName(b):
+		c.tail = tailName
+		return c
+	}
+	c.tail = noTail
+	switch b {
+	case '\\':
+		c.tail = tailEscape
+	case '$':
+		c.tail = tailDollar
+	}
+	switch c.state {
+	case ngDouble:
+		if b == '"' {
+			c.state = ngAfter
+		}
+	case ngSingle:
+		if b == '\'' {
+			c.state = ngAfter
+		}
+	default:
+		c = stepNginxBare(c, b)
+	}
+	return c
+}
+
+func stepNginxBare(c context, b byte) context {
+	switch {
+	case isBlank(b) || b == '\n':
+		if c.state != ngStart {
+			c.arg = 1
+		}
+		c.state = ngStart
+	case b == ';' || b == '{' || b == '}' && c.state == ngStart:
+		c.state, c.arg, c.word = ngStart, 0, ""
+	case c.state == ngEither && (b == '"' || b == '\'' || b == '#' || b == '}'):
+		c = context{state: lost, word: "a quote, a # or a } follows branches of which only some end within a word"}
+	case c.state == ngStart && b == '#':
+		c.state, c.tail = ngComment, noTail
+	case c.state == ngStart && b == '"':
+		c.state = ngDouble
+	case c.state == ngStart && b == '\'':
+		c.state = ngSingle
+	default:
+		c.state = ngMid
+		if c.arg == 0 && len(c.word) < 32 {
+			c.word += string(b)
+		}
+	}
+	return c
+}
+
+func afterNginx(c context) (context, string) {
+	switch {
+	case c.state == ngComment:
+		return c, ""
+	case c.tail == tailEscape:
+		return c, "right after a backslash"
+	case c.tail != noTail:
+		return c, "right after the name of a variable: it would become part of the name"
+	case c.state == ngAfter:
+		return c, "right after a closing quote"
+	case c.state == ngStart || c.state == ngEither:
+		c.state = ngMid
+		if c.arg == 0 {
+			c.word = unknown
+		}
+	}
+	return c, ""
+}
+
+func printNginx(dst []byte, at spot, v *value) ([]byte, string) {
+	if v.kind == isQuoted && at.state == ngStart {
+		at.state = ngDouble
+		if v.quote == '\'' {
+			at.state = ngSingle
+		}
+		dst, why := printNginx(append(dst, v.quote), at, &value{text: v.text})
+		return append(dst, v.quote), why
+	}
+	s, why := v.scalar()
+	if why != "" {
+		return dst, why
+	}
+	switch at.state {
+	case ngComment:
+		return append(dst, s...), comment(s)
+	case ngDouble, ngSingle:
+		quote := byte('"')
+		if at.state == ngSingle {
+			quote = '\''
+		}
+		return escapeNginx(dst, s, quote)
+	}
+	if at.state != ngMid && s == "" {
+		return dst, "it is empty, and a word would be missing"
+	}
+	if at.state != ngMid && s[0] == '#' {
+		return dst, "it begins with #, which begins a comment"
+	}
+	return append(dst, s...), refused(s, nginxBare, unspaced, "in a bare word of nginx")
+}
+
+// escapeNginx escapes s for between quotes: \t, \r, \n and the quotes have
+// escapes there (the second half of ngx_conf_read_token).
+func escapeNginx(dst []byte, s string, quote byte) ([]byte, string) {
+	for i := range len(s) {
+		switch b := s[i]; b {
+		case '\n':
+			dst = append(dst, `\n`...)
+		case '\r':
+			dst = append(dst, `\r`...)
+		case '\t':
+			dst = append(dst, `\t`...)
+		case '\\', quote:
+			dst = append(dst, '\\', b)
+		default:
+			dst = append(dst, b)
+		}
+	}
+	return dst, refused(s, nginxQuoted, unhidden, "in a string of nginx")
+}

@@ -1,0 +1,130 @@
+package templates
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"text/template"
+
+	"muster/cluster"
+)
+
+// hooks returns the functions that rewriting calls. Each returns something,
+// as text/template wants, and prints for itself.
+func (t *Template) hooks() template.FuncMap {
+	return template.FuncMap{
+		printHook: func(id int, v reflect.Value) (bool, error) {
+			return t.run.print(id, reflect.Value{}, v)
+		},
+		memberHook: func(id int, member, v reflect.Value) (bool, error) {
+			return t.run.print(id, member, v)
+		},
+		tickHook: func() bool {
+			t.spend(1)
+			return true
+		},
+		enterHook: func(v reflect.Value) reflect.Value {
+			t.spend(1)
+			return v
+		},
+		changeHook: func(id int, list reflect.Value) (reflect.Value, error) { return t.run.change(id, list) },
+		beginHook: func(id int, member reflect.Value) reflect.Value {
+			t.spend(1)
+			t.run.begin(id)
+			return member
+		},
+		emitHook: func(id int) (bool, error) { return t.run.emit(id) },
+	}
+}
+
+// print prints a value into a hole, or notes why not.
+func (r *run) print(id int, member, v reflect.Value) (bool, error) {
+	h := &r.t.holes[id]
+	val := valueOf(v)
+	out, why := r.t.grammar.show(r.out, &h.spot, &val)
+	r.out = out
+	if why == "" {
+		return true, r.bounded()
+	}
+	return false, r.refuse(id, member, &val, why)
+}
+
+// refuse notes that a value is not printed. It is an error when that is
+// nobody's fault but the author's.
+func (r *run) refuse(id int, member reflect.Value, v *value, why string) error {
+	h := &r.t.holes[id]
+	line, column := place(r.t.text, int(h.pos))
+	u := Refusal{Line: line, Column: column, Expr: bounded(h.expr), Value: quoted(v.String()), Reason: why}
+	m, ok := asMember(member)
+	switch {
+	case h.blame == author || h.blame == current && ok && r.blamesVars(h, m, v.text):
+		e := r.t.errorf(int(h.pos), rawHint, "cannot print %s: %s: %s", u.Expr, u.Value, why)
+		if v.kind == isNull {
+			e.Hint = "say what to print instead: `default`"
+		}
+		return e
+	case h.blame == current && ok:
+		u.Member = m.Name
+		if _, known := r.refused[m.Name]; !known {
+			r.refused[m.Name] = u
+			if r.block != nil {
+				r.block.refused[m.Name] = u
+			}
+		}
+	default:
+		if _, known := r.unclear[id]; !known {
+			r.unclear[id] = u
+		}
+	}
+	return nil
+}
+
+// String returns a value's text for messages.
+func (v *value) String() string {
+	switch v.kind {
+	case isNull:
+		return "nil"
+	case isOther:
+		return kindOf(v.other)
+	}
+	return v.text
+}
+
+// blamesVars reports whether it is .Vars and not the member that has put what
+// is refused into the text at h: whether a string of .Vars stands in it that
+// is refused there by itself, and none of the member's does.
+func (r *run) blamesVars(h *hole, m *cluster.Member, text string) bool {
+	bad := func(s string) bool {
+		if s == "" || !strings.Contains(text, s) {
+			return false
+		}
+		_, why := r.t.grammar.show(nil, &h.spot, &value{text: s})
+		return why != ""
+	}
+	if bad(m.Name) {
+		return false
+	}
+	for k, v := range m.Tags {
+		if bad(k) || bad(v) {
+			return false
+		}
+	}
+	return anyString(r.vars, bad)
+}
+
+// anyString reports whether f holds for a string in v.
+func anyString(v any, f func(string) bool) bool {
+	switch v := v.(type) {
+	case string:
+		return f(v)
+	case []any:
+		return slices.ContainsFunc(v, func(e any) bool { return anyString(e, f) })
+	case map[string]any:
+		for _, e := range v {
+			if anyString(e, f) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,192 @@
+package templates
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+
+	"muster/cluster"
+)
+
+// A typ is what is known of a value before execution.
+type typ uint8
+
+const (
+	anyType typ = iota
+	rootType
+	eachType
+	varsType
+	memberType
+	membersType
+	groupsType
+	tagsType
+	addrType
+	stringType
+	intType
+)
+
+func (t typ) String() string {
+	return [...]string{"value", "data", ".Each", ".Vars", "member", "list of members", "dictionary of lists of members",
+		"dictionary of tags", "address", "text", "number"}[t]
+}
+
+// An info is what is known of a value: its type and where it comes from.
+type info struct {
+	typ  typ
+	from origin
+}
+
+// An origin says what a value depends on. The zero origin is what only the
+// rule's author, this host's operator and constants decide.
+type origin struct {
+	owner  int  // the scope whose member it comes from; 0: none
+	lists  bool // the lists of members
+	self   bool // this node
+	shared bool // several members, or what changes while the template runs
+}
+
+func (o origin) and(p origin) origin {
+	if o.owner != 0 && p.owner != 0 && o.owner != p.owner {
+		o.shared = true
+	}
+	return origin{max(o.owner, p.owner), o.lists || p.lists, o.self || p.self, o.shared || p.shared}
+}
+
+// only reports whether the value depends on nothing but scope's member and
+// what the author decides.
+func (o origin) only(scope int) bool {
+	return !o.lists && !o.shared && (o.owner == 0 || o.owner == scope)
+}
+
+var (
+	rootFields   = []string{"Members", "AllMembers", "Self", "Vars", "Rule", "Each"}
+	eachFields   = []string{"Key", "Value"}
+	memberFields = []string{"Name", "Addr", "Port", "Status", "Tags"}
+	addrMethods  = methods(typeAddr)
+)
+
+func methods(t reflect.Type) []string {
+	var names []string
+	for i := range t.NumMethod() {
+		if m := t.Method(i); m.Type.NumOut() == 1 && !strings.HasPrefix(m.Name, "Append") {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// field returns what is known of the field name of a value of x; ok is false
+// when there is none, and have lists those there are.
+func (x info) field(name string) (f info, have []string, ok bool) {
+	f.from = x.from
+	switch x.typ {
+	case anyType, varsType:
+		return f, nil, true
+	case tagsType:
+		f.typ = stringType
+		return f, nil, true
+	case groupsType:
+		f.typ = membersType
+		return f, nil, true
+	case rootType:
+		f, ok = rootField(name)
+		return f, rootFields, ok
+	case eachType:
+		f.from.lists = name == "Value"
+		return f, eachFields, slices.Contains(eachFields, name)
+	case memberType:
+		f.typ, ok = memberField(name)
+		return f, memberFields, ok
+	case addrType:
+		return f, addrMethods, slices.Contains(addrMethods, name)
+	}
+	return f, nil, false
+}
+
+func rootField(name string) (info, bool) {
+	switch name {
+	case "Members", "AllMembers":
+		return info{membersType, origin{lists: true}}, true
+	case "Self":
+		return info{memberType, origin{self: true}}, true
+	case "Vars":
+		return info{typ: varsType}, true
+	case "Rule":
+		return info{typ: stringType}, true
+	case "Each":
+		return info{typ: eachType}, true
+	}
+	return info{}, false
+}
+
+func memberField(name string) (typ, bool) {
+	switch name {
+	case "Name", "Status":
+		return stringType, true
+	case "Addr":
+		return addrType, true
+	case "Port":
+		return intType, true
+	case "Tags":
+		return tagsType, true
+	}
+	return anyType, false
+}
+
+// element returns what is known of the keys and elements that a range over x
+// gives; ok is false when there are none.
+func (x info) element() (key, elem info, ok bool) {
+	key.from, elem.from = x.from, x.from
+	switch x.typ {
+	case anyType, varsType:
+		return key, elem, true
+	case membersType:
+		key.typ, elem.typ = intType, memberType
+		return key, elem, true
+	case groupsType:
+		key.typ, elem.typ = stringType, membersType
+		return key, elem, true
+	case tagsType:
+		key.typ, elem.typ = stringType, stringType
+		return key, elem, true
+	case intType:
+		key.typ, elem.typ = intType, intType
+		return key, elem, true
+	}
+	return key, elem, false
+}
+
+// resultOf returns what is known of a call's result, apart from its origin.
+func resultOf(function string, args []info) typ {
+	first := anyType
+	if len(args) > 0 {
+		first = args[0].typ
+	}
+	switch function {
+	case "members", "shuffleFor":
+		return membersType
+	case "groupBy":
+		return groupsType
+	case "first", "last", "mustFirst", "mustLast":
+		if first == membersType {
+			return memberType
+		}
+	case "rest", "initial", "reverse", "uniq", "compact", "without", "slice":
+		if first == membersType {
+			return membersType
+		}
+	case "index":
+		switch {
+		case first == membersType && len(args) == 2, first == groupsType && len(args) == 3:
+			return memberType
+		case first == groupsType && len(args) == 2:
+			return membersType
+		case first == tagsType && len(args) == 2:
+			return stringType
+		}
+	}
+	return anyType
+}
+
+// typeMember is what a template's members are.
+var typeMember = reflect.TypeFor[cluster.Member]()
