@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -41,27 +42,50 @@ func (b *block) open(body hcl.Body, at hcl.Range, s shape) *block {
 	for _, name := range slices.Sorted(maps.Keys(s.blocks)) {
 		schema.Blocks = append(schema.Blocks, hcl.BlockHeaderSchema{Type: name, LabelNames: s.blocks[name]})
 	}
-	content := &hcl.BodyContent{}
-	var diags hcl.Diagnostics
 	if n, ok := body.(*hclsyntax.Body); ok {
 		in.strangers(n)
-		content, _, diags = n.PartialContent(schema)
 	} else {
-		content, diags = body.Content(jsonSchema(body, schema))
+		schema = in.jsonStrangers(body, schema)
 	}
+	content, _, diags := body.PartialContent(schema)
+	diags = slices.DeleteFunc(diags, func(d *hcl.Diagnostic) bool { return in.reportLabels(d) })
 	b.loader.diagnose(diags, b.rule)
 	in.attrs, in.blocks = content.Attributes, content.Blocks
 	return &in
 }
 
-// jsonSchema drops, of names that s has as attribute and as block, the one
-// that the JSON does not mean: an object means the block.
-func jsonSchema(body hcl.Body, s *hcl.BodySchema) *hcl.BodySchema {
-	attrs, _ := body.JustAttributes()
+// reportLabels says in our words what HCL says of a label too many or too few.
+func (b *block) reportLabels(d *hcl.Diagnostic) bool {
+	for kind, labels := range b.shape.blocks {
+		switch d.Summary {
+		case "Extraneous label for " + kind:
+			b.problem(*d.Subject, fmt.Sprintf("`%s` takes no such name", kind), "Leave this one out.")
+			return true
+		case fmt.Sprintf("Missing name for %s", kind), fmt.Sprintf("Missing rule for %s", kind), fmt.Sprintf("Missing path for %s", kind):
+			b.problem(*d.Subject, fmt.Sprintf("`%s` needs a %s", kind, labels[0]), fmt.Sprintf("Write %s \"%s\" { … }", kind, strings.ToUpper(labels[0])))
+			return true
+		}
+	}
+	return false
+}
+
+// jsonStrangers reports the properties that b's shape does not have. Of names
+// that the schema has as attribute and as block it drops the attribute where
+// the JSON means the block: where it is an object.
+func (b *block) jsonStrangers(body hcl.Body, s *hcl.BodySchema) *hcl.BodySchema {
+	attrs, diags := body.JustAttributes()
+	if diags.HasErrors() {
+		return s // PartialContent reports it
+	}
 	s.Attributes = slices.DeleteFunc(s.Attributes, func(a hcl.AttributeSchema) bool {
-		isBlock := slices.ContainsFunc(s.Blocks, func(b hcl.BlockHeaderSchema) bool { return b.Type == a.Name })
+		_, isBlock := b.shape.blocks[a.Name]
 		return isBlock && attrs[a.Name] != nil && isObject(attrs[a.Name].Expr)
 	})
+	for name, attr := range attrs {
+		if _, isBlock := b.shape.blocks[name]; !isBlock && !slices.Contains(b.shape.attrs, name) {
+			b.stranger(name, attr.NameRange)
+		}
+	}
 	return s
 }
 
@@ -75,9 +99,6 @@ func isObject(e hcl.Expression) bool {
 
 // strangers reports the attributes and blocks that b's shape does not have.
 func (b *block) strangers(body *hclsyntax.Body) {
-	blockNames := slices.Sorted(maps.Keys(b.shape.blocks))
-	all := append(slices.Clone(b.shape.attrs), blockNames...)
-	slices.Sort(all)
 	for name, attr := range body.Attributes {
 		_, isBlock := b.shape.blocks[name]
 		switch {
@@ -85,7 +106,7 @@ func (b *block) strangers(body *hclsyntax.Body) {
 		case isBlock:
 			b.problem(attr.NameRange, fmt.Sprintf("`%s` is a block, not a value", name), fmt.Sprintf("Leave out the equals sign: %s { … }", name))
 		default:
-			b.problem(attr.NameRange, fmt.Sprintf("%s has no `%s`%s", b.shape.what, name, didYouMean(name, all)), b.hint(name, all))
+			b.stranger(name, attr.NameRange)
 		}
 	}
 	for _, bl := range body.Blocks {
@@ -95,16 +116,21 @@ func (b *block) strangers(body *hclsyntax.Body) {
 		case slices.Contains(b.shape.attrs, bl.Type):
 			b.problem(bl.TypeRange, fmt.Sprintf("`%s` is a value, not a block", bl.Type), fmt.Sprintf("Write %s = …", bl.Type))
 		default:
-			b.problem(bl.TypeRange, fmt.Sprintf("%s has no `%s`%s", b.shape.what, bl.Type, didYouMean(bl.Type, all)), b.hint(bl.Type, all))
+			b.stranger(bl.Type, bl.TypeRange)
 		}
 	}
 }
 
-func (b *block) hint(name string, all []string) string {
+// stranger reports a name that b's shape does not have.
+func (b *block) stranger(name string, at hcl.Range) {
+	all := slices.AppendSeq(slices.Clone(b.shape.attrs), maps.Keys(b.shape.blocks))
+	slices.Sort(all)
+	all = slices.Compact(all)
+	detail := "It may have " + and(all) + "."
 	if h := b.shape.hints[name]; h != "" {
-		return h
+		detail = h
 	}
-	return "It may have " + and(all) + "."
+	b.problem(at, fmt.Sprintf("%s has no `%s`%s", b.shape.what, printable(name), didYouMean(name, all)), detail)
 }
 
 // problem reports a mistake at r.
@@ -131,7 +157,7 @@ func (b *block) child(kind string) *hcl.Block {
 	}
 	for _, extra := range all[1:] {
 		b.problem(extra.DefRange, fmt.Sprintf("a second `%s` block", kind),
-			fmt.Sprintf("%s has one at most; the first is at %s.", b.shape.what, placeOf(all[0].DefRange)))
+			fmt.Sprintf("There is one at most; the first is at %s.", placeOf(all[0].DefRange)))
 	}
 	return all[0]
 }

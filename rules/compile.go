@@ -76,7 +76,7 @@ func (b *block) outOfScope(v variable, s spec) string {
 func (b *block) unknownVariable(t hcl.Traversal, inTemplate bool) {
 	name, detail := t.RootName(), "Expressions know "+and(slices.Sorted(maps.Keys(variables)))+"."
 	suggestion := didYouMean(name, slices.Sorted(maps.Keys(variables)))
-	if inTemplate && suggestion == "" {
+	if inTemplate {
 		detail = fmt.Sprintf("HCL reads ${…} in every string. If `${%s}` is text for nginx, a shell or another program, write `$${%s}`.",
 			traversalText(t), traversalText(t))
 	} else if len(t) == 1 && suggestion == "" {
@@ -125,6 +125,9 @@ func (b *block) tryOut(e *expr, s spec) bool {
 	ctx := e.base.NewChild()
 	ctx.Variables = unknowns(e.uses, s.each)
 	v, diags := e.code.Value(ctx)
+	if e.uses&(useMembers|useEach) != 0 && !diags.HasErrors() {
+		diags = append(diags, memberMistakes(e, ctx)...)
+	}
 	if diags.HasErrors() {
 		b.loader.diagnose(diags, b.rule)
 		return false
@@ -143,6 +146,24 @@ func (b *block) tryOut(e *expr, s spec) bool {
 		e.value = &converted
 	}
 	return true
+}
+
+// memberMistakes evaluates e with a list of one unknown member where it may
+// list members: HCL does not look into [for m in members : …] while it knows
+// nothing of the list. Of what it says, only that counts which holds for a
+// list of any length.
+func memberMistakes(e *expr, ctx *hcl.EvalContext) hcl.Diagnostics {
+	one := ctx.NewChild()
+	one.Variables = map[string]cty.Value{"members": cty.ListVal([]cty.Value{cty.UnknownVal(memberType).RefineNotNull()})}
+	if e.uses&useEach != 0 {
+		each := ctx.Variables["each"].AsValueMap()
+		if each["value"].Type().Equals(cty.List(memberType)) {
+			each["value"] = one.Variables["members"]
+		}
+		one.Variables["each"] = cty.ObjectVal(each)
+	}
+	_, diags := e.code.Value(one)
+	return slices.DeleteFunc(diags, func(d *hcl.Diagnostic) bool { return d.Extra != memberMistake{} })
 }
 
 // unknowns returns the variables that u names, without values.
@@ -181,12 +202,14 @@ func typeName(t cty.Type) string {
 		return "a value"
 	case t.IsTupleType():
 		return "a list"
-	case t.IsObjectType() && isMember(t):
-		return "a member"
 	case t.IsObjectType():
 		return "an object"
-	case t.IsListType() && isMember(t.ElementType()):
+	case t.IsListType() && t.ElementType() == memberType:
 		return "a list of members"
+	case t.Equals(cty.List(cty.String)):
+		return "a list of strings"
+	case t.Equals(cty.Map(cty.String)):
+		return "an object of strings"
 	}
 	return "a " + t.FriendlyNameForConstraint()
 }

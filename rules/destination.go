@@ -36,6 +36,27 @@ func constantPrefix(e *expr) (string, bool) {
 	return lit.Val.AsString(), true
 }
 
+// DestinationHint returns the destination with an x for each part that is not
+// known beforehand: enough to tell a format by its ending.
+func (t *Template) DestinationHint() string {
+	if path, ok := t.constantDestination(); ok {
+		return path
+	}
+	if t.destination == nil {
+		return ""
+	}
+	parts, _ := destinationParts(t.destination.code)
+	var b strings.Builder
+	for _, part := range parts {
+		if lit, ok := part.(*hclsyntax.LiteralValueExpr); ok && isString(lit.Val) {
+			b.WriteString(lit.Val.AsString())
+		} else {
+			b.WriteByte('x')
+		}
+	}
+	return b.String()
+}
+
 // path evaluates a destination. What the cluster has a say in must be a part
 // of one path element: it chooses a file, never a directory.
 func (e *expr) path(s *scope) (string, error) {
@@ -50,10 +71,7 @@ func (e *expr) path(s *scope) (string, error) {
 		}
 		return p, pathError(p)
 	}
-	vars := map[string]cty.Value{}
-	s.values(e.uses, vars)
-	ctx := e.base.NewChild()
-	ctx.Variables = vars
+	ctx := s.context(e)
 	var b strings.Builder
 	for _, part := range parts {
 		v, diags := part.Value(ctx)

@@ -31,15 +31,7 @@ func (e *expr) eval(s *scope) (cty.Value, error) {
 	if e.value != nil {
 		return *e.value, nil
 	}
-	vars := make(map[string]cty.Value, 2)
-	s.values(e.uses, vars)
-	return e.evalWith(vars)
-}
-
-func (e *expr) evalWith(vars map[string]cty.Value) (cty.Value, error) {
-	ctx := e.base.NewChild()
-	ctx.Variables = vars
-	v, diags := e.code.Value(ctx)
+	v, diags := e.code.Value(s.context(e))
 	if diags.HasErrors() {
 		return cty.NilVal, diagError(diags)
 	}

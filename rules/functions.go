@@ -10,6 +10,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
+
+	"muster/cluster"
 )
 
 // functions returns the functions that expressions may call: those of cty's
@@ -90,15 +92,14 @@ var groupByFunc = function.New(&function.Spec{
 		{Name: "tag", Type: cty.String},
 	},
 	Type: function.StaticReturnType(cty.Map(cty.List(memberType))),
-	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-		tag, groups := args[1], map[string][]cty.Value{}
+	Impl: func(args []cty.Value, t cty.Type) (cty.Value, error) {
+		tag, groups := args[1].AsString(), map[string][]cty.Value{}
 		for _, m := range args[0].Elements() {
-			tags := m.GetAttr("tags")
-			if !tags.HasIndex(tag).True() {
-				continue
+			if m.IsNull() || !m.IsKnown() {
+				return cty.UnknownVal(t), nil
 			}
-			if v := tags.Index(tag); !v.IsNull() && v.AsString() != "" {
-				groups[v.AsString()] = append(groups[v.AsString()], m)
+			if v := m.EncapsulatedValue().(*cluster.Member).Tags[tag]; v != "" {
+				groups[v] = append(groups[v], m)
 			}
 		}
 		lists := make(map[string]cty.Value, len(groups))

@@ -27,6 +27,10 @@ func Load(dir string, known Known) (set *Set, watch []string, problems Problems)
 	for _, name := range l.list() {
 		path := filepath.Join(dir, name)
 		l.watch[l.abs(path)] = true
+		if slices.Contains(known.Skip, path) {
+			l.broken = true
+			continue
+		}
 		src, err := l.read(l.abs(path), maxRuleFile)
 		if err != nil {
 			l.broken = true
@@ -49,7 +53,7 @@ type loader struct {
 	contents  map[string]string // what file() read, by absolute path
 	watch     map[string]bool
 	problems  Problems
-	broken    bool // a file could not be parsed: what seems missing may stand there
+	broken    bool // a file could not be parsed, or is left out: what seems missing may stand there
 	locals    map[string]cty.Value
 }
 
@@ -58,6 +62,7 @@ type file struct {
 	name    string // as in messages
 	dir     string // absolute
 	test    bool
+	skip    bool // it uses a file of Known.Skip
 	body    hcl.Body
 	context *hcl.EvalContext // the functions, with file() relative to this one
 }
@@ -131,7 +136,21 @@ func parseHCL(src []byte, name string) (*hcl.File, hcl.Diagnostics) {
 	if d := checkTokens(tokens); d != nil {
 		return nil, hcl.Diagnostics{d}
 	}
-	return hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+	f, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+	return f, firstStray(diags)
+}
+
+// firstStray drops what follows from a string whose quote is missing: HCL
+// reports each line after it.
+func firstStray(diags hcl.Diagnostics) hcl.Diagnostics {
+	const stray = "Invalid multi-line string"
+	i := slices.IndexFunc(diags, func(d *hcl.Diagnostic) bool { return d.Summary == stray })
+	if i < 0 {
+		return diags
+	}
+	return append(diags[:i+1:i+1], slices.DeleteFunc(diags[i+1:], func(d *hcl.Diagnostic) bool {
+		return d.Summary == stray || d.Summary == "Unterminated template string"
+	})...)
 }
 
 // finish decodes the files that were parsed.
@@ -140,11 +159,10 @@ func (l *loader) finish() (*Set, []string, Problems) {
 	roots := l.roots()
 	for _, b := range roots {
 		for _, c := range b.children("rule") {
-			if r := b.readRule(c); r != nil {
-				set.Rules = append(set.Rules, r)
-			}
+			set.Rules = append(set.Rules, b.readRule(c))
 		}
 	}
+	set.Rules = slices.DeleteFunc(set.Rules, func(r *Rule) bool { return r.in.skip })
 	if len(set.Rules) > maxRules {
 		l.report(Problem{Severity: Error, File: l.dir, Summary: fmt.Sprintf("%d rules, more than %d", len(set.Rules), maxRules)}, hcl.Range{})
 	}

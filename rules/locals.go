@@ -86,7 +86,7 @@ func (d *local) workOut(name string, all map[string]*local) {
 			}
 		}
 	}
-	if e := d.block.compile(d.attr.Expr, spec{what: "`" + name + "`", want: cty.DynamicPseudoType}); e != nil && e.constant() {
+	if e := d.block.compile(d.attr.Expr, spec{what: "the local value `" + name + "`", want: cty.DynamicPseudoType}); e != nil && e.constant() {
 		if weight(*e.value) > maxLocal {
 			d.block.problem(d.attr.Expr.Range(), fmt.Sprintf("local value `%s` is larger than %d KiB", name, maxLocal>>10), "")
 		} else {

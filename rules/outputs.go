@@ -110,7 +110,7 @@ func (t *Template) variables(s *scope) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch x := goValue(v, s.view).(type) {
+	switch x := goValue(v).(type) {
 	case map[string]any:
 		return x, nil
 	case nil:
@@ -138,7 +138,7 @@ func (t *Template) elements(s *scope) ([]element, error) {
 	if v.IsNull() {
 		return nil, fmt.Errorf("it is null")
 	}
-	if !v.CanIterateElements() || isMember(v.Type()) {
+	if !v.CanIterateElements() {
 		return nil, fmt.Errorf("must be a map, a list of strings or a list of members, not %s", typeName(v.Type()))
 	}
 	keyed := v.Type().IsMapType() || v.Type().IsObjectType()
@@ -147,8 +147,8 @@ func (t *Template) elements(s *scope) ([]element, error) {
 	for k, x := range v.Elements() {
 		if !keyed {
 			k = x
-			if !x.IsNull() && isMember(x.Type()) {
-				k = x.GetAttr("name")
+			if !x.IsNull() && x.Type() == memberType {
+				k = cty.StringVal(x.EncapsulatedValue().(*cluster.Member).Name)
 			}
 		}
 		if !isString(k) {
@@ -159,7 +159,7 @@ func (t *Template) elements(s *scope) ([]element, error) {
 			continue
 		}
 		byKey[key] = true
-		each := &Each{Key: key, Value: goValue(x, s.view)}
+		each := &Each{Key: key, Value: goValue(x)}
 		each.Members, _ = each.Value.([]cluster.Member)
 		out = append(out, element{each, x})
 	}

@@ -37,6 +37,18 @@ func (ps Problems) HasErrors() bool {
 	return slices.ContainsFunc(ps, func(p Problem) bool { return p.Severity == Error })
 }
 
+// Files lists the files that have errors, sorted.
+func (ps Problems) Files() []string {
+	var files []string
+	for _, p := range ps {
+		if p.Severity == Error && p.File != "" {
+			files = append(files, p.File)
+		}
+	}
+	slices.Sort(files)
+	return slices.Compact(files)
+}
+
 // Error lists the problems, one a line.
 func (ps Problems) Error() string {
 	lines := make([]string, len(ps))

@@ -46,7 +46,7 @@ var (
 	actOnly    = []string{"when", "for", "nodes", "quorum", "queue"}
 )
 
-// readRule reads one rule block; nil if it is not worth looking at further.
+// readRule reads one rule block.
 func (b *block) readRule(c *hcl.Block) *Rule {
 	name := c.Labels[0]
 	in := *b
@@ -57,7 +57,7 @@ func (b *block) readRule(c *hcl.Block) *Rule {
 		s.problem(c.LabelRanges[0], fmt.Sprintf("\"%s\" cannot be a rule's name", printable(name)), hint)
 	}
 	readLocals(s.children("locals"), func(*hcl.Block) *block { return s })
-	r := &Rule{Name: name, Description: s.str("description"), File: c.DefRange.Filename, Line: c.DefRange.Start.Line, nameAt: c.LabelRanges[0]}
+	r := &Rule{Name: name, Description: s.str("description"), File: c.DefRange.Filename, Line: c.DefRange.Start.Line, nameAt: c.LabelRanges[0], in: b.file}
 	templates, steps := s.children("template"), s.steps()
 	switch {
 	case len(templates) > 0 && len(steps) > 0:

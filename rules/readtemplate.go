@@ -107,6 +107,9 @@ func (b *block) readSource(t *Template, source string) {
 			b.wrong("source", err.Error(), "A path is relative to the file it stands in; a template has 256 KiB at most.")
 		}
 		t.Text, t.File, t.Line = text, t.Source, 1
+		if slices.Contains(b.loader.known.Skip, t.Source) {
+			b.file.skip, b.loader.broken = true, true
+		}
 	}
 }
 
@@ -191,11 +194,11 @@ func (b *block) eachType(e *expr) cty.Type {
 	}
 	t := e.kind
 	switch {
-	case t == cty.DynamicPseudoType || t.IsObjectType() && !isMember(t):
+	case t == cty.DynamicPseudoType || t.IsObjectType():
 		return cty.DynamicPseudoType
 	case t.IsMapType():
 		return t.ElementType()
-	case (t.IsListType() || t.IsSetType()) && (t.ElementType() == cty.String || t.ElementType() == cty.DynamicPseudoType || isMember(t.ElementType())):
+	case (t.IsListType() || t.IsSetType()) && (t.ElementType() == cty.String || t.ElementType() == cty.DynamicPseudoType || t.ElementType() == memberType):
 		return t.ElementType()
 	case t.IsTupleType():
 		return cty.DynamicPseudoType

@@ -32,10 +32,13 @@ func (s *Set) Rule(name string) *Rule {
 	return s.Rules[i]
 }
 
-// Known is what a rule may name and this package does not define.
+// Known is what Load must be told of the world around a rules directory.
 type Known struct {
 	Builtins []string // the built-in templates
 	Formats  []string // the formats of templates; nil: any name is taken
+	// Skip lists files to leave out, named as in Problem.File: a rule file
+	// that is listed, and one with a template whose source is.
+	Skip []string
 }
 
 // A Rule is one rule block. A rule renders or it acts, never both.
@@ -49,6 +52,7 @@ type Rule struct {
 	Act                  // zero in a rule that renders
 
 	nameAt  hcl.Range
+	in      *file
 	members selector
 	self    *selector // nil: in force everywhere
 }

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
 	"muster/cluster"
@@ -33,13 +34,6 @@ type variable struct {
 	remedy string   // where it has a meaning
 	kind   cty.Type
 }
-
-var memberAttrs = []string{"name", "addr", "port", "status", "tags"}
-
-// memberType is a member as expressions see it.
-var memberType = cty.Object(map[string]cty.Type{
-	"name": cty.String, "addr": cty.String, "port": cty.Number, "status": cty.String, "tags": cty.Map(cty.String),
-})
 
 // variables holds every variable by name.
 var variables = map[string]variable{
@@ -86,15 +80,24 @@ type scope struct {
 	run    *RunResult
 
 	members, self, eachValue cty.Value // caches
+	of                       *expr     // whose context is
+	ctx                      *hcl.EvalContext
+}
+
+// context returns the context in which e is evaluated.
+func (s *scope) context(e *expr) *hcl.EvalContext {
+	if s.of != e {
+		s.of, s.ctx = e, e.base.NewChild()
+		s.ctx.Variables = make(map[string]cty.Value, 2)
+	}
+	s.values(e.uses, s.ctx.Variables)
+	return s.ctx
 }
 
 // values returns the variables that u names, as cty sees them.
 func (s *scope) values(u uses, into map[string]cty.Value) {
 	if u&useMember != 0 {
-		into["member"] = cty.NullVal(memberType)
-		if s.member != nil {
-			into["member"] = memberValue(*s.member)
-		}
+		into["member"] = memberValue(s.member)
 	}
 	if u&useMembers != 0 {
 		if s.members == cty.NilVal {
@@ -104,7 +107,8 @@ func (s *scope) values(u uses, into map[string]cty.Value) {
 	}
 	if u&useSelf != 0 {
 		if s.self == cty.NilVal {
-			s.self = memberValue(s.view.SelfMember())
+			self := s.view.SelfMember()
+			s.self = memberValue(&self)
 		}
 		into["self"] = s.self
 	}

@@ -46,8 +46,8 @@ func (s *Selection) Members() []cluster.Member { return s.members }
 // change; it is true the first time. If wake is not zero, a grace ends then: call Update again, with the
 // latest view and whatever changed until then.
 func (s *Selection) Update(now time.Time, v cluster.View, changes []cluster.Change) (changed bool, wake time.Time) {
-	in := &scope{view: &v}
-	if s.started && v.Epoch != s.epoch && s.before == nil {
+	in := s.scope(v)
+	if s.started && v.Epoch != s.epoch && len(s.before) == 0 {
 		s.before = s.members
 	}
 	if !s.started || v.Epoch != s.epoch || s.concernsAll(v, changes) {
@@ -59,12 +59,23 @@ func (s *Selection) Update(now time.Time, v cluster.View, changes []cluster.Chan
 	if v.Settled {
 		s.before = nil
 	}
-	for _, g := range s.graced {
-		if g.until.After(now) && (wake.IsZero() || g.until.Before(wake)) {
+	for name, g := range s.graced {
+		if _, known := v.Member(name); !known && v.Settled {
+			delete(s.graced, name)
+		} else if g.until.After(now) && (wake.IsZero() || g.until.Before(wake)) {
 			wake = g.until
 		}
 	}
 	return changed, wake
+}
+
+// scope returns what the rule's `where` sees; nil if there is none.
+func (s *Selection) scope(v cluster.View) *scope {
+	if s.rule.members.where == nil {
+		return nil
+	}
+	view := v // so that only this branch has it on the heap
+	return &scope{view: &view}
 }
 
 // concernsAll reports whether changes may alter what `where` says of members
@@ -85,15 +96,12 @@ func (s *Selection) concernsAll(v cluster.View, changes []cluster.Change) bool {
 func (s *Selection) all(now time.Time, v cluster.View, in *scope) bool {
 	var out []cluster.Member
 	for i := range v.Members {
-		if m := &v.Members[i]; s.decide(now, m, in) {
+		switch m := &v.Members[i]; {
+		case !s.decide(now, m, in):
+		case len(out) == i: // all of them up to here: share the view's own slice
+			out = v.Members[: i+1 : i+1]
+		default:
 			out = append(out, *m)
-		}
-	}
-	if v.Settled {
-		for name := range s.graced {
-			if _, ok := v.Member(name); !ok {
-				delete(s.graced, name)
-			}
 		}
 	}
 	if s.started && slices.EqualFunc(out, s.members, cluster.Member.Equal) {
@@ -107,9 +115,6 @@ func (s *Selection) all(now time.Time, v cluster.View, in *scope) bool {
 func (s *Selection) some(now time.Time, v cluster.View, changes []cluster.Change, in *scope) bool {
 	var edits []edit
 	for _, c := range changes {
-		if c.New == nil {
-			delete(s.graced, c.Old.Name)
-		}
 		edits = s.edit(edits, c.Name(), c.New, c.New != nil && s.decide(now, c.New, in))
 	}
 	for name, g := range s.graced {
@@ -138,7 +143,7 @@ func (s *Selection) decide(now time.Time, m *cluster.Member, in *scope) bool {
 	g, ok := s.graced[m.Name]
 	if !ok {
 		was, selected := s.previous(m.Name)
-		if !selected || was.Status == cluster.Failed {
+		if !selected {
 			return false
 		}
 		g = grace{until: now.Add(length), status: was.Status}

@@ -38,6 +38,14 @@ func snippet(src []byte, r hcl.Range) string {
 	return string(text) + "\n" + strings.Repeat(" ", len(before)) + strings.Repeat("^", width)
 }
 
+// Snippet returns line as a Problem shows it, with a marker under the column,
+// counted in bytes from 1.
+func Snippet(line string, column int) string {
+	at := min(max(column-1, 0), len(line))
+	pos := hcl.Pos{Line: 1, Byte: at}
+	return snippet([]byte(line), hcl.Range{Start: pos, End: pos})
+}
+
 // shown returns b as it is safe to show: tabs as spaces, nothing that moves
 // a terminal's cursor.
 func shown(b []byte) []rune {
@@ -58,7 +66,7 @@ func shown(b []byte) []rune {
 // sourceLine returns the nth line of src, from 1, without its end.
 func sourceLine(src []byte, n int) ([]byte, bool) {
 	start := lineStart(src, n)
-	if start < 0 || src == nil {
+	if start < 0 || src == nil || n < 1 {
 		return nil, false
 	}
 	line, _, _ := bytes.Cut(src[start:], []byte("\n"))
@@ -81,7 +89,7 @@ func lineStart(src []byte, n int) int {
 // strayTemplate returns a further remedy where d may come from nginx's or a
 // shell's own ${…} or %{…}, which HCL takes for its own.
 func strayTemplate(d *hcl.Diagnostic, src []byte) string {
-	if d.Subject == nil || !strings.Contains(d.Summary, "emplate") && !strings.Contains(d.Summary, "nterpolation") &&
+	if strings.Contains(d.Detail, "$${") || !strings.Contains(d.Summary, "emplate") && !strings.Contains(d.Summary, "nterpolation") &&
 		!strings.Contains(d.Summary, "xpression") && !strings.Contains(d.Summary, "character") {
 		return ""
 	}

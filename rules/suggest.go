@@ -11,7 +11,7 @@ import (
 
 // Suggest returns the candidate that name was most likely meant to be, or "".
 func Suggest(name string, candidates []string) string {
-	best, least := "", max(1, len(name)/3)+1
+	best, least := "", max(1, (len(name)+1)/3)+1
 	for _, c := range candidates {
 		if len(name) >= 3 && strings.HasPrefix(c, name) {
 			return c

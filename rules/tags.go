@@ -1,16 +1,18 @@
 package rules
 
 import (
+	"slices"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 )
 
-// adapt changes e in two ways, in place. A tag that a member lacks becomes
-// null where HCL has an error: member.tags.weight, member.tags["weight"],
-// members[*].tags.weight, member.tags[each.key]. And where HCL would turn a
-// string into a number, a numberGuard looks at it first.
+// adapt changes e in place. Steps into a member are taken by memberStep; a tag
+// that a member lacks becomes null where HCL has an error: member.tags.weight,
+// member.tags["weight"], members[*].tags.weight, member.tags[each.key]. Where
+// HCL would turn a string into a number, a numberGuard looks at it first.
 func adapt(e hclsyntax.Expression, funcs map[string]function.Function) {
 	hclsyntax.Walk(e, adapter{funcs})
 }
@@ -40,6 +42,11 @@ func (a adapter) Exit(n hclsyntax.Node) hcl.Diagnostics {
 	case *hclsyntax.UnaryOpExpr:
 		n.Val = guardNumber(n.Val)
 	case *hclsyntax.FunctionCallExpr:
+		if !slices.Contains(takeMembers, n.Name) {
+			for i := range n.Args {
+				n.Args[i] = wholeMembers{parentheses(n.Args[i])}
+			}
+		}
 		for i := range n.Args {
 			if wantsNumber(n.Name, a.funcs[n.Name], i) {
 				n.Args[i] = guardNumber(n.Args[i])
@@ -48,6 +55,11 @@ func (a adapter) Exit(n hclsyntax.Node) hcl.Diagnostics {
 	}
 	return nil
 }
+
+// takeMembers lists the functions that take members as they are, because they
+// do not look into them.
+var takeMembers = []string{"can", "chunklist", "coalesce", "coalescelist", "concat", "element", "flatten",
+	"group_by", "keys", "length", "lookup", "reverse", "slice", "tolist", "try", "values"}
 
 // wantsNumber reports whether f turns its ith argument into a number.
 func wantsNumber(name string, f function.Function, i int) bool {
@@ -63,22 +75,47 @@ func wantsNumber(name string, f function.Function, i int) bool {
 	return f.VarParam() != nil && f.VarParam().Type == cty.Number
 }
 
-// adaptTraversal replaces the step after `.tags` by a tagStep.
+// adaptTraversal replaces the steps that may be into a member.
 func adaptTraversal(t hcl.Traversal) {
-	for i := 1; i < len(t); i++ {
-		if stepName(t[i-1]) != "tags" {
+	for i, step := range t {
+		name := stepName(step)
+		if name == "" {
 			continue
 		}
-		if name := stepName(t[i]); name != "" {
-			t[i] = tagStep{hcl.TraverseAttr{Name: name, SrcRange: t[i].SourceRange()}}
+		attr := hcl.TraverseAttr{Name: name, SrcRange: step.SourceRange()}
+		switch before, isTags := previousStep(t, i); {
+		case isTags:
+			t[i-1], t[i] = tagsStep{before}, tagStep{attr}
+		case slices.Contains(memberAttrs, name) || isAttr(step):
+			t[i] = memberStep{attr}
 		}
 	}
+}
+
+// previousStep returns the step before the ith if it asks for tags.
+func previousStep(t hcl.Traversal, i int) (memberStep, bool) {
+	if i == 0 {
+		return memberStep{}, false
+	}
+	s, ok := t[i-1].(memberStep)
+	return s, ok && s.Name == "tags"
+}
+
+func isAttr(step hcl.Traverser) bool {
+	_, ok := step.(hcl.TraverseAttr)
+	return ok
 }
 
 // stepName returns the attribute or key that a step asks for, or "".
 func stepName(step hcl.Traverser) string {
 	switch s := step.(type) {
 	case hcl.TraverseAttr:
+		return s.Name
+	case memberStep:
+		return s.Name
+	case tagsStep:
+		return s.Name
+	case tagStep:
 		return s.Name
 	case hcl.TraverseIndex:
 		if s.Key.Type() == cty.String && s.Key.IsKnown() && !s.Key.IsNull() {
@@ -97,19 +134,6 @@ func endsInTags(e hclsyntax.Expression) bool {
 		t = e.Traversal
 	}
 	return len(t) > 0 && stepName(t[len(t)-1]) == "tags"
-}
-
-// A tagStep asks for one tag: null if the member lacks it.
-type tagStep struct{ hcl.TraverseAttr }
-
-func (s tagStep) TraversalStep(v cty.Value) (cty.Value, hcl.Diagnostics) {
-	if v.IsNull() || !v.IsKnown() || !v.Type().IsMapType() {
-		return s.TraverseAttr.TraversalStep(v)
-	}
-	if key := cty.StringVal(s.Name); v.HasIndex(key).True() {
-		return v.Index(key), nil
-	}
-	return cty.NullVal(v.Type().ElementType()), nil
 }
 
 // tagsWith evaluates to a member's tags, with null for the key if they lack it.

@@ -2,11 +2,13 @@ package rules
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
 
 	"muster/cluster"
 )
@@ -42,7 +44,7 @@ type ExpectFile struct {
 // testMember is a member as a test gives it.
 var testMember = cty.ObjectWithOptionalAttrs(map[string]cty.Type{
 	"name": cty.String, "addr": cty.String, "port": cty.Number, "status": cty.String, "tags": cty.Map(cty.String),
-}, []string{"addr", "port", "status", "tags"})
+}, []string{"name", "addr", "port", "status", "tags"})
 
 const serfPort = 7946 // the port of a test's member that gives none
 
@@ -80,8 +82,12 @@ func (b *block) readTestMembers(t *Test) {
 		b.problem(b.at, "a test without `members`", "Write members = [{ name = \"web1\", addr = \"10.0.0.1\", tags = { role = \"web\" } }].")
 		return
 	}
-	v, ok := b.constant("members", cty.List(testMember))
+	v, ok := b.constant("members", cty.DynamicPseudoType)
 	if !ok {
+		return
+	}
+	if !v.CanIterateElements() || v.Type().IsMapType() || v.Type().IsObjectType() {
+		b.wrong("members", "`members` must be a list of objects", "")
 		return
 	}
 	items, _ := hcl.ExprList(b.attrs["members"].Expr)
@@ -105,8 +111,20 @@ func (b *block) readTestMembers(t *Test) {
 	cluster.SortMembers(t.Members)
 }
 
+// readMember turns one object into a member.
 func readMember(v cty.Value) (cluster.Member, error) {
 	m := cluster.Member{Port: serfPort, Status: cluster.Alive, Tags: map[string]string{}}
+	if v.Type().IsObjectType() {
+		for _, name := range slices.Sorted(maps.Keys(v.Type().AttributeTypes())) {
+			if !slices.Contains(memberAttrs, name) {
+				return m, fmt.Errorf("a member has no `%s`%s", printable(name), didYouMean(name, memberAttrs))
+			}
+		}
+	}
+	v, err := convert.Convert(v, testMember)
+	if err != nil {
+		return m, fmt.Errorf("this is no member: %w", err)
+	}
 	if v.IsNull() || v.GetAttr("name").IsNull() || v.GetAttr("name").AsString() == "" {
 		return m, fmt.Errorf("a member needs a name")
 	}

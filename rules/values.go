@@ -2,38 +2,12 @@ package rules
 
 import (
 	"math/big"
+	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 
 	"muster/cluster"
 )
-
-// memberValue is m as expressions see it. Its tags are a map, in which
-// tagStep gives null for a tag that m lacks.
-func memberValue(m cluster.Member) cty.Value {
-	addr := cty.NullVal(cty.String)
-	if m.Addr.IsValid() {
-		addr = cty.StringVal(m.Addr.String())
-	}
-	return cty.ObjectVal(map[string]cty.Value{
-		"name":   cty.StringVal(m.Name),
-		"addr":   addr,
-		"port":   cty.NumberUIntVal(uint64(m.Port)),
-		"status": cty.StringVal(string(m.Status)),
-		"tags":   stringMap(m.Tags),
-	})
-}
-
-func membersValue(ms []cluster.Member) cty.Value {
-	if len(ms) == 0 {
-		return cty.ListValEmpty(memberType)
-	}
-	vs := make([]cty.Value, len(ms))
-	for i, m := range ms {
-		vs[i] = memberValue(m)
-	}
-	return cty.ListVal(vs)
-}
 
 func stringMap(m map[string]string) cty.Value {
 	if len(m) == 0 {
@@ -69,9 +43,9 @@ func runValue(r *RunResult) cty.Value {
 }
 
 // goValue turns v into plain Go: nil, string, bool, int64, float64, []any,
-// map[string]any; a member into a cluster.Member and a list of them into
-// []cluster.Member, taken from the view.
-func goValue(v cty.Value, view *cluster.View) any {
+// map[string]any; a member into a cluster.Member and a list of members into
+// []cluster.Member.
+func goValue(v cty.Value) any {
 	v, _ = v.Unmark()
 	if v.IsNull() || !v.IsKnown() {
 		return nil
@@ -84,21 +58,21 @@ func goValue(v cty.Value, view *cluster.View) any {
 		return v.True()
 	case t == cty.Number:
 		return goNumber(v.AsBigFloat())
-	case isMember(t):
-		return memberOf(v, view)
+	case t == memberType:
+		return *v.EncapsulatedValue().(*cluster.Member)
 	case t.IsListType() || t.IsSetType() || t.IsTupleType():
-		if ms, ok := goMembers(v, view); ok {
-			return ms
+		if listsMembers(t) {
+			return goMembers(v)
 		}
 		list := make([]any, 0, v.LengthInt())
 		for _, e := range v.Elements() {
-			list = append(list, goValue(e, view))
+			list = append(list, goValue(e))
 		}
 		return list
 	case t.IsMapType() || t.IsObjectType():
 		m := make(map[string]any)
 		for k, e := range v.Elements() {
-			m[k.AsString()] = goValue(e, view)
+			m[k.AsString()] = goValue(e)
 		}
 		return m
 	}
@@ -113,47 +87,23 @@ func goNumber(f *big.Float) any {
 	return x
 }
 
-// goMembers returns the members that v lists, if it lists members and
+// listsMembers reports whether a value of type t is a list of members and
 // nothing else.
-func goMembers(v cty.Value, view *cluster.View) ([]cluster.Member, bool) {
-	t := v.Type()
-	switch {
-	case t.IsTupleType():
-		for _, e := range t.TupleElementTypes() {
-			if !isMember(e) {
-				return nil, false
-			}
-		}
-		if t.Length() == 0 {
-			return nil, false
-		}
-	case !(t.IsListType() || t.IsSetType()) || !isMember(t.ElementType()):
-		return nil, false
+func listsMembers(t cty.Type) bool {
+	if !t.IsTupleType() {
+		return (t.IsListType() || t.IsSetType()) && t.ElementType() == memberType
 	}
+	types := t.TupleElementTypes()
+	return len(types) > 0 && !slices.ContainsFunc(types, func(e cty.Type) bool { return e != memberType })
+}
+
+// goMembers returns the members that v lists.
+func goMembers(v cty.Value) []cluster.Member {
 	ms := make([]cluster.Member, 0, v.LengthInt())
 	for _, e := range v.Elements() {
-		if e.IsNull() {
-			return nil, false
+		if !e.IsNull() {
+			ms = append(ms, *e.EncapsulatedValue().(*cluster.Member))
 		}
-		ms = append(ms, memberOf(e, view))
 	}
-	return ms, true
-}
-
-func isMember(t cty.Type) bool {
-	return t.IsObjectType() && len(t.AttributeTypes()) == len(memberAttrs) && t.Equals(memberType)
-}
-
-// memberOf returns the view's member of v's name. An expression can only have
-// got v from the view, unless it made an object that looks like a member: of
-// that, the name is all that counts.
-func memberOf(v cty.Value, view *cluster.View) cluster.Member {
-	name := v.GetAttr("name")
-	if name.IsNull() {
-		return cluster.Member{}
-	}
-	if m, ok := view.Member(name.AsString()); ok {
-		return m
-	}
-	return cluster.Member{Name: name.AsString()}
+	return ms
 }
