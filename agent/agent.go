@@ -27,17 +27,16 @@ type Source interface {
 	View() cluster.View
 	// Changed receives when View may differ from the last one seen.
 	Changed() <-chan struct{}
-	// Subscribe gives the events heard from now on.
-	Subscribe(size int) *cluster.Subscription
 }
 
 // Config is what an Agent needs.
 type Config struct {
 	Source   Source
-	Info     func() cluster.Info // about this node, for Status
-	RulesDir string              // absolute
-	StateDir string              // absolute; made when missing
-	Resync   time.Duration       // how often to look again without a reason; 0: 60 s
+	Events   <-chan cluster.Event // what the rules' `on` is about; nil: nothing is heard
+	Info     func() cluster.Info  // about this node, for Status
+	RulesDir string               // absolute
+	StateDir string               // absolute; made when missing
+	Resync   time.Duration        // how often to look again without a reason; 0: 60 s
 	Logger   *slog.Logger
 	// Notify, when set, is told about the agent's life, once per change:
 	// ready, reloading, stopping, and a line about how things are.
@@ -45,6 +44,9 @@ type Config struct {
 	// Watchdog is how often Notify gets a sign of life from the loop; 0: never.
 	Watchdog time.Duration
 	Version  string // of muster, for Status
+	// Blind does without the kernel's word on changed files; the resync finds
+	// them all the same.
+	Blind bool
 }
 
 // A Notice is something a service manager wants to know.
@@ -52,11 +54,6 @@ type Notice struct {
 	Ready, Reloading, Stopping, Alive bool
 	Status                            string
 }
-
-// eventBacklog is how many events may wait for the loop. Member events are
-// not acted on as such, so only user events and queries that trigger a rule
-// could be missed, and the resync makes up for those.
-const eventBacklog = 1024
 
 // An Agent keeps the files of a rule set in step with a membership.
 type Agent struct {

@@ -26,7 +26,7 @@ type loop struct {
 }
 
 func newLoop(a *Agent) *loop {
-	return &loop{Agent: a, program: &Program{}, sources: newSources(a.log), busy: map[string]bool{}, passed: make(chan *pass)}
+	return &loop{Agent: a, program: &Program{}, sources: newSources(a.log, a.cfg.Blind), busy: map[string]bool{}, passed: make(chan *pass)}
 }
 
 // lastWords is how long commands under way may go on once the agent stops.
@@ -41,17 +41,7 @@ func (l *loop) run(ctx context.Context) error {
 	context.AfterFunc(ctx, func() { time.AfterFunc(lastWords, end) })
 
 	defer l.sources.close()
-	watching, unwatch := context.WithCancel(ctx)
-	var watcher sync.WaitGroup
-	watcher.Go(func() {
-		if err := l.reconciler.Watch(watching); err != nil {
-			l.log.Warn("drift is found at the next resync only", "error", err)
-		}
-	})
-	defer watcher.Wait()
-	defer unwatch()
-	events := l.cfg.Source.Subscribe(eventBacklog)
-	defer events.Close()
+	defer l.watch(ctx)()
 	resync := time.NewTicker(l.cfg.Resync)
 	defer resync.Stop()
 	var alive <-chan time.Time
@@ -81,7 +71,7 @@ func (l *loop) run(ctx context.Context) error {
 			l.look(time.Now())
 		case p := <-l.passed:
 			l.finish(p, time.Now())
-		case event := <-events.C:
+		case event := <-l.cfg.Events:
 			l.hear(event, time.Now())
 		case f := <-l.asked:
 			f()
@@ -101,6 +91,24 @@ func (l *loop) run(ctx context.Context) error {
 		case <-timer.C:
 			l.wake(time.Now())
 		}
+	}
+}
+
+// watch follows the managed files, and returns how to end that. Without it
+// the resync finds what changed.
+func (l *loop) watch(ctx context.Context) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var watcher sync.WaitGroup
+	if !l.cfg.Blind {
+		watcher.Go(func() {
+			if err := l.reconciler.Watch(ctx); err != nil {
+				l.log.Warn("drift is found at the next resync only", "error", err)
+			}
+		})
+	}
+	return func() {
+		cancel()
+		watcher.Wait()
 	}
 }
 

@@ -25,11 +25,14 @@ type sources struct {
 	timer   *time.Timer
 }
 
-// newSources watches nothing yet. Where the kernel has no watches left the
-// resync still finds every change.
-func newSources(log *slog.Logger) *sources {
+// newSources watches nothing yet. Blind, or where the kernel has no watches
+// left, the resync still finds every change.
+func newSources(log *slog.Logger, blind bool) *sources {
 	s := &sources{log: log, dirs: map[string]bool{}, timer: time.NewTimer(time.Hour)}
 	s.timer.Stop()
+	if blind {
+		return s
+	}
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		log.Warn(fmt.Sprintf("cannot watch the rules, changes are found at the next resync: %v", err))

@@ -24,6 +24,11 @@ import (
 // way. After it the agent exits with what it has.
 const stopLimit = 10 * time.Second
 
+// eventBacklog is how many events may wait for the agent. Members are not
+// taken from events, so that only what triggers a rule's `on` could be
+// missed, and the resync makes up for that.
+const eventBacklog = 1024
+
 func (a *app) agentCommand() *cobra.Command {
 	var flags config.Flags
 	cmd := &cobra.Command{
@@ -53,8 +58,10 @@ func (a *app) runAgent(ctx context.Context, flags config.Flags) error {
 	if err != nil {
 		return err
 	}
+	events := node.Subscribe(eventBacklog)
+	defer events.Close()
 	keeper, err := agent.New(agent.Config{
-		Source: node, Info: node.Info, RulesDir: cfg.Rules.Dir, StateDir: cfg.State.Dir, Resync: cfg.Rules.Resync,
+		Source: node, Events: events.C, Info: node.Info, RulesDir: cfg.Rules.Dir, StateDir: cfg.State.Dir, Resync: cfg.Rules.Resync,
 		Logger: log, Notify: notify(log), Watchdog: watchdogInterval(), Version: version(),
 	})
 	if err != nil {
