@@ -117,7 +117,7 @@ func (r *Reconciler) plan(tx *transaction, w *want) error {
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", w.file.Path, err)
 	}
-	r.sweep(dir)
+	r.know(dir)
 	if w.seen.exists {
 		if err := p.trustFile(w); err != nil {
 			return fmt.Errorf("cannot write %s: %w", w.file.Path, err)
@@ -132,6 +132,16 @@ func (r *Reconciler) plan(tx *transaction, w *want) error {
 	}
 	tx.items = append(tx.items, it)
 	return nil
+}
+
+// know journals that hidden files may come to be in dir.
+func (r *Reconciler) know(dir string) {
+	r.mu.Lock()
+	known := r.journal.state.dirs[dir]
+	r.mu.Unlock()
+	if !known {
+		r.note(record{Kind: recDir, Path: dir})
+	}
 }
 
 func (r *Reconciler) planRemoval(tx *transaction, o orphan) error {

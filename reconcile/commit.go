@@ -174,11 +174,17 @@ func (r *Reconciler) runCheck(ctx context.Context, set []*pass, c command.Comman
 	return res
 }
 
-// runReload runs the reload that the passes of set have in common.
+// runReload runs the reload that the passes of set have in common; but not as
+// long as files are in place that should not be.
 func (r *Reconciler) runReload(ctx context.Context, set []*pass) command.Result {
-	c := *set[0].unit.Reload
+	c, key := *set[0].unit.Reload, set[0].reloadKey
 	at := r.now()
-	res := r.cfg.run(ctx, c)
+	res := command.Result{ExitCode: -1}
+	if rule, stuck := r.stuckFor(key); stuck {
+		res.Err = fmt.Errorf("not run: a failed change of rule %s is still in place", rule)
+	} else {
+		res = r.cfg.run(ctx, c)
+	}
 	ran := newRan(c.Argv, at, res, secret(set))
 	for _, p := range set {
 		if p.ran.reload == nil || p.ran.reload.OK {
@@ -186,6 +192,19 @@ func (r *Reconciler) runReload(ctx context.Context, set []*pass) command.Result 
 		}
 	}
 	return res
+}
+
+// stuckFor returns a rule whose files could not be put back, and that loads
+// with the reload of the given key.
+func (r *Reconciler) stuckFor(reloadKey string) (rule string, stuck bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, rec := range r.stuck {
+		if rec.Reload == reloadKey {
+			return rec.Rule, true
+		}
+	}
+	return "", false
 }
 
 // secret reports whether a command's output may show a sensitive file.

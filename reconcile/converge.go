@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -33,6 +34,11 @@ func (r *Reconciler) Converge(ctx context.Context, units []Unit) []Outcome {
 	for _, p := range passes {
 		if p.err == nil {
 			r.inspect(p)
+		}
+		for _, w := range p.wants {
+			if w.seen.real != "" {
+				r.sweepOnce(filepath.Dir(w.seen.real))
+			}
 		}
 	}
 	var wg sync.WaitGroup

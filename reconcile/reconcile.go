@@ -76,7 +76,7 @@ type Reconciler struct {
 	rules   map[string]*ruleState
 	claims  map[string]string // path to the rule that wants it
 	stuck   map[string]record // intents that could not be undone
-	swept   map[string]bool   // directories
+	seen    map[string]bool   // directories that were swept
 	count   int               // of transactions
 }
 
@@ -87,7 +87,7 @@ func Open(cfg Config) (*Reconciler, error) {
 	r := &Reconciler{
 		cfg: cfg, log: cfg.Logger,
 		rules: map[string]*ruleState{}, claims: map[string]string{},
-		stuck: map[string]record{}, swept: map[string]bool{},
+		stuck: map[string]record{}, seen: map[string]bool{},
 	}
 	if r.log == nil {
 		r.log = slog.Default()

@@ -20,6 +20,7 @@ const (
 	recReleased = "released" // a path is no longer anybody's
 	recForgot   = "forgot"   // a rule does not exist any more
 	recRule     = "rule"     // all of one rule, from a compaction
+	recDir      = "dir"      // a directory where there may be hidden files
 )
 
 // longestHold is for how long the journal remembers since when a member is
@@ -75,6 +76,7 @@ type state struct {
 	rules map[string]*ruleRecord
 	wrote map[string]wrote  // by path
 	open  map[string]record // intents without an end, by ID
+	dirs  map[string]bool   // where files were staged
 }
 
 // A ruleRecord is what is known of one rule.
@@ -89,7 +91,7 @@ type ruleRecord struct {
 type wrote struct{ rule, sum string }
 
 func newState() state {
-	return state{map[string]*ruleRecord{}, map[string]wrote{}, map[string]record{}}
+	return state{map[string]*ruleRecord{}, map[string]wrote{}, map[string]record{}, map[string]bool{}}
 }
 
 func (s *state) rule(name string) *ruleRecord {
@@ -123,6 +125,8 @@ func (s *state) apply(rec record) {
 		s.wrote[rec.Path] = wrote{rec.Rule, rec.Sum}
 	case recReleased:
 		delete(s.wrote, rec.Path)
+	case recDir:
+		s.dirs[rec.Path] = true
 	case recForgot:
 		delete(s.rules, rec.Rule)
 	case recRule:
@@ -221,6 +225,9 @@ func (s *state) snapshot() []record {
 		w := s.wrote[path]
 		recs = append(recs, record{Kind: recWrote, Path: path, Rule: w.rule, Sum: w.sum})
 	}
+	for _, dir := range slices.Sorted(maps.Keys(s.dirs)) {
+		recs = append(recs, record{Kind: recDir, Path: dir})
+	}
 	for _, id := range slices.Sorted(maps.Keys(s.open)) {
 		recs = append(recs, s.open[id])
 	}
@@ -259,7 +266,7 @@ func (rec record) valid() error {
 		if rec.Kind == recRule && !slices.IsSorted(rec.Gained) {
 			return fmt.Errorf("members out of order")
 		}
-	case recWrote, recReleased:
+	case recWrote, recReleased, recDir:
 		if !cleanPath(rec.Path) {
 			return fmt.Errorf("path %q is not absolute and clean", rec.Path)
 		}

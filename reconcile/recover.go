@@ -13,27 +13,14 @@ import (
 // recover ends every transaction that the last process left open, and sweeps
 // the directories it worked in.
 func (r *Reconciler) recover() {
-	dirs := map[string]bool{}
 	for _, id := range slices.Sorted(maps.Keys(r.journal.state.open)) {
 		rec := r.journal.state.open[id]
-		for _, c := range rec.Changes {
-			dirs[c.Dir] = true
-		}
 		if err := r.end(rec); err != nil {
 			r.log.Error("a change that was interrupted cannot be undone yet", "rule", rec.Rule, "error", err)
 			r.stuck[id] = rec
 		}
 	}
-	for path := range r.journal.state.wrote {
-		if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
-			dirs[dir] = true
-		}
-		// where the path is a link, its file's directory may be another
-		if real, err := filepath.EvalSymlinks(path); err == nil {
-			dirs[filepath.Dir(real)] = true
-		}
-	}
-	for _, dir := range slices.Sorted(maps.Keys(dirs)) {
+	for _, dir := range slices.Sorted(maps.Keys(r.journal.state.dirs)) {
 		r.sweep(dir)
 	}
 }
@@ -78,13 +65,25 @@ func (r *Reconciler) clear(changes []change) error {
 	return nil
 }
 
-// sweep removes, once per process, the hidden files in dir that earlier
-// processes with this state directory left, but for those that an open
-// transaction needs.
+// sweepOnce sweeps the directory of a unit's file when this process first sees
+// it, for the case that the journal was lost.
+func (r *Reconciler) sweepOnce(dir string) {
+	r.mu.Lock()
+	done := r.seen[dir]
+	r.seen[dir] = true
+	r.mu.Unlock()
+	if done {
+		return
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		r.sweep(real)
+	}
+}
+
+// sweep removes the hidden files in dir that earlier processes with this state
+// directory left, but for those that an open transaction needs.
 func (r *Reconciler) sweep(dir string) {
 	r.mu.Lock()
-	done := r.swept[dir]
-	r.swept[dir] = true
 	needed := map[string]bool{}
 	for _, rec := range r.stuck {
 		for _, c := range rec.Changes {
@@ -92,9 +91,6 @@ func (r *Reconciler) sweep(dir string) {
 		}
 	}
 	r.mu.Unlock()
-	if done {
-		return
-	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return // whoever writes there is told

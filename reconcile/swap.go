@@ -185,8 +185,8 @@ func (r *Reconciler) overwrite(p place, name string, from *os.File) error {
 // is gone already, which is only dropped in the end.
 func (r *Reconciler) committed(changes []change) (bool, error) {
 	for _, c := range changes {
-		if c.Old == "" || c.Old == c.New {
-			continue
+		if c.Old == "" || c.Old == c.New || c.Op == opRemove {
+			continue // such a file tells nothing: anybody may have removed it
 		}
 		_, err := os.Lstat(filepath.Join(c.Dir, c.Backup))
 		if err == nil {
