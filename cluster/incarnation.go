@@ -35,6 +35,7 @@ type incarnation struct {
 	wanted    chan struct{} // one slot: a join is wanted now
 	wantsJoin atomic.Bool
 	joined    atomic.Bool // a join completed since the last look
+	first     atomic.Bool // all seeds turned out to be this node
 
 	// The viewer's own.
 	mirror   *mirror

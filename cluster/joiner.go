@@ -35,12 +35,14 @@ func (in *incarnation) joiner(ctx context.Context) {
 			wait, quiet = in.c.Backoff, false
 			continue
 		}
-		to := in.candidates()
-		if len(to) > 0 {
+		if to := in.candidates(); len(to) > 0 && !in.joined.Load() {
 			addr, err := in.joinOne(ctx, to)
 			switch {
 			case ctx.Err() != nil:
 				return
+			case err == nil && addr == "":
+				in.first.Store(true)
+				signal(in.dirty)
 			case err == nil:
 				in.joined.Store(true)
 				signal(in.dirty)
@@ -101,7 +103,8 @@ func some(addrs []string) []string {
 	return addrs[:min(len(addrs), maxPeers)]
 }
 
-// joinOne joins through the first of to that can be reached and answers. They
+// joinOne joins through the first of to that can be reached and answers, and
+// returns its address; none and no error if all of them are this node. They
 // are dialled side by side, so that a dead one costs nothing; Serf itself
 // would wait for each in turn.
 func (in *incarnation) joinOne(ctx context.Context, to []string) (string, error) {
@@ -153,6 +156,15 @@ func (in *incarnation) joinOne(ctx context.Context, to []string) (string, error)
 	return "", errors.Join(errs...)
 }
 
+// isSelf reports whether addr leads to this node. A host's own name often
+// means loopback on the host itself.
+func (in *incarnation) isSelf(addr netip.AddrPort) bool {
+	if addr == in.advertise || addr == in.bound {
+		return true
+	}
+	return in.bound.Addr().IsUnspecified() && addr.Port() == in.port && (addr.Addr().IsLoopback() || hostHas(addr.Addr()))
+}
+
 // A dialResult says at which addresses a seed answers.
 type dialResult struct {
 	seed  string
@@ -177,7 +189,7 @@ func (in *incarnation) reach(ctx context.Context, seed string) dialResult {
 	d := net.Dialer{Timeout: in.streamTimeout}
 	for _, ip := range ips {
 		addr := netip.AddrPortFrom(ip, uint16(port))
-		if addr == in.advertise || addr == in.bound {
+		if in.isSelf(addr) {
 			continue
 		}
 		conn, err := d.DialContext(ctx, "tcp", addr.String())

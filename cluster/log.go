@@ -13,7 +13,7 @@ import (
 
 const (
 	maxLogLine = 1024 // bytes kept of one line of Serf's
-	maxLogRate = 50   // lines of Serf's a second
+	maxLogRate = 50   // lines of Serf's a second, and as many warnings
 )
 
 // A serfLog turns the lines of Serf's and memberlist's loggers into records:
@@ -25,7 +25,7 @@ type serfLog struct {
 
 	mu      sync.Mutex
 	second  time.Time // the current one began then
-	lines   int       // in it
+	lines   [2]int    // in it: the ordinary ones, and warnings and errors
 	dropped int       // in it
 }
 
@@ -52,7 +52,7 @@ func (w *serfLog) Write(line []byte) (int, error) {
 			return len(line), nil
 		}
 	}
-	pass, dropped := w.admit(time.Now())
+	pass, dropped := w.admit(level, time.Now())
 	if dropped > 0 {
 		w.log.Warn("too much to log", "source", "serf", "dropped", dropped)
 	}
@@ -64,18 +64,22 @@ func (w *serfLog) Write(line []byte) (int, error) {
 
 // admit reports whether another line may pass now, and how many did not in
 // the second that has just ended.
-func (w *serfLog) admit(now time.Time) (pass bool, dropped int) {
+func (w *serfLog) admit(level slog.Level, now time.Time) (pass bool, dropped int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if now.Sub(w.second) >= time.Second {
 		dropped = w.dropped
-		w.second, w.lines, w.dropped = now, 0, 0
+		w.second, w.lines, w.dropped = now, [2]int{}, 0
 	}
-	if w.lines >= maxLogRate {
+	lines := &w.lines[0]
+	if level >= slog.LevelWarn {
+		lines = &w.lines[1]
+	}
+	if *lines >= maxLogRate {
 		w.dropped++
 		return false, dropped
 	}
-	w.lines++
+	*lines++
 	return true, dropped
 }
 

@@ -52,7 +52,7 @@ func TestSerfLogIsOneLine(t *testing.T) {
 		if len(got) != 1 || !strings.HasPrefix(got[0], "level=WARN ") {
 			t.Errorf("%q becomes %q", evil, got)
 		}
-		if s := oneLine(evil, 100); strings.ContainsAny(s, "\n\r\x1b\x00\u2028\x85") {
+		if s := oneLine(evil, 100); strings.ContainsAny(s, "\n\r\x1b\x00\u2028\u0085") {
 			t.Errorf("oneLine leaves %q", s)
 		}
 	}

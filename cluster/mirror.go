@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"bytes"
 	"maps"
 	"net"
 	"reflect"
@@ -84,7 +83,7 @@ func (m *mirror) update(now []serf.Member) bool {
 // same reports whether s is what was seen.
 func (o seen) same(s *serf.Member) bool {
 	return o.status == s.Status && o.port == s.Port &&
-		reflect.ValueOf(o.tags).Pointer() == reflect.ValueOf(s.Tags).Pointer() && bytes.Equal(o.addr, s.Addr)
+		reflect.ValueOf(o.tags).Pointer() == reflect.ValueOf(s.Tags).Pointer() && o.addr.Equal(s.Addr)
 }
 
 // shared reports whether c's tags are those of its predecessor already.

@@ -96,17 +96,6 @@ func (s *settler) found(members []Member) bool {
 	return missing == 0
 }
 
-// living returns the names of the others alive.
-func living(members []Member, self string) map[string]struct{} {
-	out := map[string]struct{}{}
-	for i := range members {
-		if members[i].Status == Alive && members[i].Name != self {
-			out[members[i].Name] = struct{}{}
-		}
-	}
-	return out
-}
-
 // wake returns how long from now the next look can change the state by time
 // alone; 0 means never.
 func (s *settler) wake(now time.Time) time.Duration {

@@ -42,6 +42,7 @@ func (in *incarnation) viewer(ctx context.Context) {
 func (in *incarnation) look(now time.Time) time.Duration {
 	changed := in.mirror.update(in.serf.Members())
 	joined := in.joined.Swap(false)
+	in.settler.first = in.settler.first || in.first.Load()
 	settled := in.settler.look(in.mirror.sorted, in.c.Name, changed, joined, now)
 	doubt := in.serf.Memberlist().GetHealthScore()
 	if changed || settled != in.last.Settled || doubt != in.last.Doubt || in.last.Epoch == 0 {

@@ -58,6 +58,12 @@ func (a Alive) Packet() []byte {
 	return encode(msgAlive, &a)
 }
 
+// Suspect returns what a node says that suspects another, as a message to
+// Send.
+func Suspect(node, from string, incarnation uint32) []byte {
+	return encode(msgSuspect, dead{incarnation, node, from})
+}
+
 type dead struct {
 	Incarnation uint32
 	Node, From  string
