@@ -37,6 +37,9 @@ func (r *Rule) CheckArgv(staged map[string]string) (argv []string, usesStaged bo
 	}
 	argv, err = r.Check.args(&scope{staged: staged})
 	if err != nil {
+		if path := r.Check.unstaged(staged); path != "" {
+			err = fmt.Errorf("no file %s is staged", quoted(path))
+		}
 		err = fmt.Errorf("cannot evaluate check of rule %q: %w", r.Name, err)
 	}
 	return argv, r.Check.argv.uses&useStaged != 0, err
@@ -79,6 +82,20 @@ func (c *Command) args(s *scope) ([]string, error) {
 		return nil, err
 	}
 	return argv, badArgv(argv)
+}
+
+// unstaged returns a file for which c asks and which is not staged.
+func (c *Command) unstaged(staged map[string]string) string {
+	for _, t := range c.argv.code.Variables() {
+		if t.RootName() != "staged" || len(t) < 2 {
+			continue
+		}
+		path := stepName(t[1])
+		if _, ok := staged[path]; !ok && path != "" {
+			return path
+		}
+	}
+	return ""
 }
 
 func badArgv(argv []string) error {

@@ -48,8 +48,8 @@ func (t *Template) DestinationHint() string {
 	parts, _ := destinationParts(t.destination.code)
 	var b strings.Builder
 	for _, part := range parts {
-		if lit, ok := part.(*hclsyntax.LiteralValueExpr); ok && isString(lit.Val) {
-			b.WriteString(lit.Val.AsString())
+		if v, diags := part.Value(t.destination.base); !diags.HasErrors() && isString(v) {
+			b.WriteString(v.AsString())
 		} else {
 			b.WriteByte('x')
 		}

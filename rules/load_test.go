@@ -61,20 +61,12 @@ func mustLoad(t *testing.T, text string) *Set {
 	return set
 }
 
-func TestSmoke(t *testing.T) {
+// TestLanguageExamples loads the examples of docs/language.md's first pages.
+func TestLanguageExamples(t *testing.T) {
 	set := mustLoad(t, languageExamples)
-	fmt.Println(len(set.Rules), len(set.Tests))
-	_, _, ps := loadText(`rule "x" {
-  on = ["member-joined"]
-  check = "nginx -t"
-  tempate { }
-  template { 
-    source = "nginx-upstraem"
-    destination = "etc/${host}/x"
-    perms = "999"
-  }
-}`)
-	ps.Print(t.Output(), false)
+	if len(set.Rules) != 4 || len(set.Tests) != 1 {
+		t.Errorf("%d rules and %d tests", len(set.Rules), len(set.Tests))
+	}
 }
 
 const languageExamples = `

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -16,11 +17,22 @@ func Suggest(name string, candidates []string) string {
 		if len(name) >= 3 && strings.HasPrefix(c, name) {
 			return c
 		}
-		if d := levenshtein.Distance(name, c, nil); d < least {
+		d := levenshtein.Distance(name, c, nil)
+		if d == 2 && len(name) == len(c) && sameLetters(name, c) {
+			d = 1 // two letters changed places
+		}
+		if d < least {
 			best, least = c, d
 		}
 	}
 	return best
+}
+
+func sameLetters(a, b string) bool {
+	x, y := []byte(a), []byte(b)
+	slices.Sort(x)
+	slices.Sort(y)
+	return slices.Equal(x, y)
 }
 
 // didYouMean returns "; did you mean `X`?", or nothing.
@@ -41,11 +53,11 @@ func quoteList(words []string) string {
 }
 
 // printable returns s with everything that could disturb a terminal or a log
-// escaped, and at most 80 characters of it.
+// escaped, and at most 160 characters of it.
 func printable(s string) string {
 	var b strings.Builder
 	for i, r := range []rune(s) {
-		if i == 80 {
+		if i == 160 {
 			b.WriteString("…")
 			break
 		}
