@@ -16,6 +16,7 @@ import (
 func key(b byte, n int) string { return base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{b}, n)) }
 
 func TestEncryption(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int{16, 24, 32} {
 		a := start(t, cluster.Config{Name: "a", Bind: loopback(), EncryptKey: key(1, size)})
 		a.waitFor("a:alive")

@@ -12,6 +12,7 @@ import (
 )
 
 func TestThreeNodes(t *testing.T) {
+	t.Parallel()
 	a := start(t, cluster.Config{Name: "a", Bind: loopback(), Tags: map[string]string{"role": "seed"}})
 	eventually(t, "a is up", func() bool { return a.Info().Epoch == 1 })
 	seeds := []string{a.Info().Bind}
