@@ -201,7 +201,13 @@ func (h *host) all() map[string]string {
 		if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), ".") {
 			return err
 		}
+		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+			return nil
+		}
 		b, err := os.ReadFile(path)
+		if os.IsNotExist(err) { // a dangling link
+			return nil
+		}
 		files[path] = string(b)
 		return err
 	})

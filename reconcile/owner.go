@@ -69,6 +69,17 @@ type dress struct {
 	uid, gid, mode *uint32
 }
 
+func (d dress) String() string {
+	text := ""
+	for _, number := range []*uint32{d.uid, d.gid, d.mode} {
+		if number != nil {
+			text += strconv.FormatUint(uint64(*number), 10)
+		}
+		text += ":"
+	}
+	return text
+}
+
 func (i *ids) dress(f File) (dress, error) {
 	var d dress
 	if f.User != "" {

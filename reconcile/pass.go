@@ -241,7 +241,7 @@ func keyOf(c command.Command) string {
 func (p *pass) print() string {
 	var s strings.Builder
 	for _, w := range p.wants {
-		fmt.Fprintf(&s, "%q %s %s\n", w.file.Path, w.sum, w.seen.sum)
+		fmt.Fprintf(&s, "%q %s %s %s %d:%d %o\n", w.file.Path, w.sum, w.dress, w.seen.sum, w.seen.uid, w.seen.gid, w.seen.mode)
 	}
 	for _, o := range p.orphans {
 		fmt.Fprintf(&s, "%q - %s\n", o.path, o.seen.sum)

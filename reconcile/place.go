@@ -23,9 +23,6 @@ type place struct {
 // openPlace opens dir, which has no symbolic links in it, and refuses it if
 // others could put their files in the place of ours.
 func openPlace(dir string) (place, error) {
-	if !utf8.ValidString(dir) {
-		return place{}, fmt.Errorf("cannot use %q: its name is not UTF-8", dir)
-	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return place{}, fmt.Errorf("cannot use %s: %w", dir, cause(err))
@@ -102,6 +99,9 @@ func locate(f File, seen sighting) (dir, name string, made []string, err error) 
 	}
 	if err != nil {
 		return "", "", made, fmt.Errorf("cannot write %s: %w", f.Path, cause(err))
+	}
+	if !utf8.ValidString(seen.real) || !utf8.ValidString(dir) { // the journal is JSON
+		return "", "", made, fmt.Errorf("cannot write %q: its name is not UTF-8", seen.real)
 	}
 	return dir, filepath.Base(seen.real), made, nil
 }

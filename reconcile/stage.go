@@ -27,7 +27,7 @@ func isHidden(name string) bool {
 // hide makes the hidden name for name; kind is new, old or tmp.
 func (r *Reconciler) hide(name, kind string) string {
 	if len(name) > 180 { // a file's name has at most 255 bytes
-		name = name[:163] + "-" + sumOf([]byte(name))[:16]
+		name = strings.ToValidUTF8(name[:163], "") + "-" + sumOf([]byte(name))[:16]
 	}
 	return "." + name + ".muster-" + r.owner + "-" + r.run + "." + kind
 }
