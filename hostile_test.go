@@ -1,6 +1,7 @@
 package muster_test
 
 import (
+	"net"
 	"strings"
 
 	"github.com/hashicorp/go-msgpack/v2/codec"
@@ -67,4 +68,13 @@ func tagsOf(tags map[string]string) []byte {
 		panic(err)
 	}
 	return append([]byte{255}, body...)
+}
+
+// udp sends one packet to addr.
+func udp(ts *testscript.TestScript, addr string, packet []byte) {
+	conn, err := net.Dial("udp", addr)
+	ts.Check(err)
+	defer conn.Close()
+	_, err = conn.Write(packet)
+	ts.Check(err)
 }

@@ -1,37 +1,60 @@
 package muster_test
 
 import (
+	"flag"
 	"fmt"
-	"net"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // The scripts in testdata drive the built binary as its users do: real
 // processes, real files, loopback nodes. Every script has addresses of its
-// own, $A $B $C $D $E, in 127.0.0.0/8, and may use every port on them.
+// own, $A $B $C $D $E, in 127.0.0.0/8, and may use every port on them; in its
+// files they and $WORK are replaced by their values.
 //
 // Beyond testscript's own commands a script has
 //
-//	[!have:PROGRAM] skip      without it skip loudly, on CI fail; also [!root]
-//	eventually COMMAND...     retry a script command until it succeeds
-//	load start URL            send requests, each on a new connection
-//	load stop [MAX]           fail if more than MAX (0) of them failed
-//	fetch URL                 its body becomes stdout
-//	hostile KIND ADDR         send a malformed gossip packet to ADDR
-//	lines N FILE              fail unless FILE has N lines
-//	env-file FILE...          replace $VAR in the files by the script's values
+//	[!have:PROGRAM] skip        without it skip loudly, on CI fail; also [!root]
+//	agent NAME ADDR [FLAG...]   start `muster agent` as node NAME at ADDR, and
+//	                            wait until its socket NAME.sock answers; `muster`
+//	                            asks the node lb unless told otherwise
+//	start NAME PROGRAM ARG...   start a process; its output goes to NAME.log
+//	signal SIGNAL NAME          send it a signal
+//	ended NAME [CODE|SIGNAL]    wait for its end; it must have exited with CODE (0)
+//	eventually [!] COMMAND...   wait for one of: exec PROGRAM ARG...,
+//	                            prints PATTERN PROGRAM ARG..., grep PATTERN FILE,
+//	                            exists FILE, fetch URL
+//	steady COMMAND...           the same must hold now, and for a second
+//	json FILE PATH VALUE        in a JSON file (or stdout), the value at PATH
+//	                            (a.b.0.c) is VALUE, as JSON or a bare word
+//	parses FORMAT FILE          FILE (or stdout) is valid json, jsonl, yaml or toml
+//	lines N FILE                FILE has N lines
+//	load start URL              send requests, each on a new connection
+//	load stop [MAX]             at most MAX (0) of them failed
+//	fetch URL                   its body becomes stdout
+//	hostile KIND ADDR           send a malformed gossip packet to ADDR
+//	notify-socket               be a service manager: NOTIFY_SOCKET's messages
+//	                            go to notify.log
+//	at-end PROGRAM ARG...       run it when the script has ended, failed or not
+//
+// When a script ends, so do its processes: those that do not end on SIGTERM,
+// those that survive the process that started them, and staged files that
+// nobody cleared away are failures.
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	// The scripts mostly wait, so that more of them fit on a processor.
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		_ = parallel.Value.Set("8")
+	}
 	dir, err := os.MkdirTemp("", "muster-bin")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -47,6 +70,8 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	os.Setenv("PATH", dir+string(filepath.ListSeparator)+os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/sbin")
+	// A race found ends the process; and none waits a second at its end.
+	os.Setenv("GORACE", "halt_on_error=1 atexit_sleep_ms=0")
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)
@@ -60,111 +85,80 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Setup: func(env *testscript.Env) error {
-			n := scripts.Add(1)
-			for i, name := range []string{"A", "B", "C", "D", "E"} {
-				// The pid keeps two test runs on one machine apart.
-				env.Setenv(name, fmt.Sprintf("127.%d.%d.%d", 10+os.Getpid()%200, n, i+1))
-			}
-			env.Setenv("MUSTER_SOCKET", filepath.Join(env.WorkDir, "run", "api.sock"))
-			env.Values[loadKey{}] = &traffic{}
-			env.Defer(func() { env.Values[loadKey{}].(*traffic).halt() })
-			return nil
-		},
-		Condition: condition,
+		Setup:               setUp,
+		Condition:           condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"eventually": eventually,
-			"load":       loadCommand,
-			"fetch":      fetch,
-			"hostile":    hostile,
-			"lines":      lines,
-			"env-file":   envFile,
+			"agent":         agentCommand,
+			"start":         startCommand,
+			"signal":        signalCommand,
+			"ended":         endedCommand,
+			"at-end":        atEnd,
+			"eventually":    eventually,
+			"steady":        steady,
+			"json":          jsonCommand,
+			"parses":        parses,
+			"lines":         lines,
+			"load":          loadCommand,
+			"fetch":         fetch,
+			"hostile":       hostile,
+			"notify-socket": notifySocket,
 		},
 	})
 }
 
-// condition answers `[have:PROGRAM]` and `[root]`. What is missing is said
-// loudly, and on CI it is a failure.
-func condition(cond string) (bool, error) {
-	what, ok := strings.CutPrefix(cond, "have:")
-	switch {
-	case cond == "root":
-		what, ok = "root", os.Geteuid() == 0
-	case ok:
-		_, err := exec.LookPath(what)
-		ok = err == nil
-	default:
-		return false, fmt.Errorf("unknown condition %q", cond)
+// setUp gives a script its addresses and replaces them in its files.
+func setUp(env *testscript.Env) error {
+	n := scripts.Add(1)
+	values := map[string]string{"$WORK": env.WorkDir}
+	for i, name := range []string{"A", "B", "C", "D", "E"} {
+		// The pid keeps two test runs on one machine apart.
+		addr := fmt.Sprintf("127.%d.%d.%d", 10+os.Getpid()%200, n, i+1)
+		env.Setenv(name, addr)
+		values["$"+name] = addr
 	}
-	if !ok && os.Getenv("CI") == "true" {
-		return false, fmt.Errorf("this script needs %s, and on CI nothing may be missing", what)
+	env.Setenv("MUSTER_SOCKET", filepath.Join(env.WorkDir, "lb.sock"))
+	env.Setenv("HOME", env.WorkDir)
+	env.Setenv("TZ", "UTC")
+	p := newProcesses(env)
+	env.Values[processesKey{}] = p
+	env.Defer(p.end)
+	env.Values[loadKey{}] = &traffic{}
+	env.Defer(func() { env.Values[loadKey{}].(*traffic).halt() })
+	if err := os.Mkdir(filepath.Join(env.WorkDir, "no-rules"), 0o755); err != nil {
+		return err
 	}
-	if !ok {
-		fmt.Fprintf(os.Stderr, "SKIPPED: a script needs %s: run `make deps`\n", what)
-	}
-	return ok, nil
-}
-
-// patience bounds how long eventually tries. It is a bound on hanging, not a
-// claim about speed: machines are shared.
-const patience = 60 * time.Second
-
-// eventually retries `exec PROGRAM ARGS...`, or with a leading `!` waits for
-// its failure, until it succeeds.
-func eventually(ts *testscript.TestScript, neg bool, args []string) {
-	if len(args) == 0 {
-		ts.Fatalf("usage: eventually [!] program args...")
-	}
-	wantFailure := neg
-	if args[0] == "!" {
-		wantFailure, args = true, args[1:]
-	}
-	deadline := time.Now().Add(patience)
-	for {
-		err := ts.Exec(args[0], args[1:]...)
-		if (err != nil) == wantFailure {
-			return
+	return filepath.WalkDir(env.WorkDir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
 		}
-		if time.Now().After(deadline) {
-			ts.Fatalf("still not so after %v: %s", patience, strings.Join(args, " "))
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
 		}
-		time.Sleep(50 * time.Millisecond)
-	}
-}
-
-// lines checks how many lines a file has.
-func lines(ts *testscript.TestScript, neg bool, args []string) {
-	if len(args) != 2 {
-		ts.Fatalf("usage: lines N FILE")
-	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	if got := strings.Count(ts.ReadFile(args[1]), "\n"); (got == want) == neg {
-		ts.Fatalf("%s has %d lines", args[1], got)
-	}
-}
-
-// udp sends one packet to addr.
-func udp(ts *testscript.TestScript, addr string, packet []byte) {
-	conn, err := net.Dial("udp", addr)
-	ts.Check(err)
-	defer conn.Close()
-	_, err = conn.Write(packet)
-	ts.Check(err)
-}
-
-// envFile replaces the script's variables in files: configurations have to
-// name the script's directory and addresses.
-func envFile(ts *testscript.TestScript, neg bool, args []string) {
-	for _, arg := range args {
-		path := ts.MkAbs(arg)
-		text := variable.ReplaceAllStringFunc(ts.ReadFile(arg), func(name string) string {
-			return ts.Getenv(name[1:])
-		})
-		ts.Check(os.WriteFile(path, []byte(text), 0o644))
-	}
+		replaced := variable.ReplaceAllFunc(text, func(name []byte) []byte { return []byte(values[string(name)]) })
+		return os.WriteFile(path, replaced, 0o644)
+	})
 }
 
 // variable is a variable that a script's file may name. Anything else with a
 // dollar is the file's own.
 var variable = regexp.MustCompile(`\$(WORK|[A-E])\b`)
+
+// condition answers `[have:PROGRAM]` and `[root]`. What is missing is said
+// loudly, and on CI it is a failure.
+func condition(cond string) (bool, error) {
+	what, there := "root", os.Geteuid() == 0
+	if program, ok := strings.CutPrefix(cond, "have:"); ok {
+		_, err := exec.LookPath(program)
+		what, there = program, err == nil
+	} else if cond != "root" {
+		return false, fmt.Errorf("unknown condition %q", cond)
+	}
+	if !there && os.Getenv("CI") == "true" {
+		return false, fmt.Errorf("this script needs %s, and on CI nothing may be missing", what)
+	}
+	if !there {
+		fmt.Fprintf(os.Stderr, "SKIPPED: a script needs %s; see `make deps`\n", what)
+	}
+	return there, nil
+}
