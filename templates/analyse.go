@@ -16,6 +16,9 @@ type hole struct {
 	pos   parse.Pos
 	expr  string
 	blame blame
+
+	get    getter // nil: by way of text/template
+	dotted bool   // get needs the dot of a with
 }
 
 // A blame says whose fault it is when a value is refused.
@@ -49,8 +52,12 @@ type analysis struct {
 	touched origin // of all that has been evaluated
 	leaps   []leap // of the loops around, innermost last
 
+	plainDot bool // the dot is that of a with that may be native
+	dotted   bool // what compile has just compiled uses it
+
 	holes  map[*parse.ActionNode]hole
 	scoped map[parse.Node]bool // ranges and withs that begin a scope
+	conds  map[parse.Node]compiled
 	kept   map[*parse.RangeNode]bool
 	calls  map[*parse.TemplateNode]string
 }
@@ -150,6 +157,7 @@ func (a *analysis) action(c context, n *parse.ActionNode, f following) (context,
 	default:
 		h.blame = several
 	}
+	h.get, h.dotted = a.getter(n.Pipe)
 	a.holes[n] = h
 	return next, a.constant(n, h)
 }
@@ -188,14 +196,16 @@ func (a *analysis) constant(n *parse.ActionNode, h hole) error {
 
 // branch looks through if and with.
 func (a *analysis) branch(c context, n parse.Node, b *parse.BranchNode, f following) (context, error) {
-	mark, dot, scope := len(a.vars), a.dot, a.scope
+	mark, dot, scope, plain := len(a.vars), a.dot, a.scope, a.plainDot
 	x, err := a.pipe(b.Pipe)
 	if err != nil {
 		return c, err
 	}
 	vars := len(a.vars)
+	a.conds[n] = a.compile(b.Pipe)
 	if _, ok := n.(*parse.WithNode); ok {
 		a.scoped[n] = a.enter(x)
+		a.plainDot = a.conds[n].get != nil
 		if len(b.Pipe.Decl) == 1 && !b.Pipe.IsAssign {
 			a.know(vars-1, a.dot)
 		}
@@ -204,7 +214,7 @@ func (a *analysis) branch(c context, n parse.Node, b *parse.BranchNode, f follow
 	if err != nil {
 		return c, err
 	}
-	a.vars, a.dot, a.scope = a.vars[:vars], dot, scope
+	a.vars, a.dot, a.scope, a.plainDot = a.vars[:vars], dot, scope, plain
 	no, err := a.list(c, b.ElseList, f)
 	if err != nil {
 		return c, err
@@ -233,14 +243,14 @@ func (a *analysis) enter(x info) bool {
 
 // loop looks through a range until its end is a place where it can begin.
 func (a *analysis) loop(c context, n *parse.RangeNode, f following) (context, error) {
-	mark, dot, scope := len(a.vars), a.dot, a.scope
+	mark, dot, scope, plain := len(a.vars), a.dot, a.scope, a.plainDot
 	x, err := a.pipe(n.Pipe)
 	if err != nil {
 		return c, err
 	}
 	key, elem, ok := x.element()
 	if !ok {
-		return c, a.errorf(startOf(a.text, n.Pipe.Cmds[0].Args[0]), "", "cannot range over %s, a %s", n.Pipe, x.typ)
+		return c, a.errorf(startOf(a.text, n.Pipe.Cmds[0].Args[0]), "", "cannot range over %s: it is %s", n.Pipe, x.typ.a())
 	}
 	outside := a.touched
 	vars := len(a.vars)
@@ -248,6 +258,7 @@ func (a *analysis) loop(c context, n *parse.RangeNode, f following) (context, er
 	for tries := 0; ; tries++ {
 		a.touched, a.leaps = origin{}, append(a.leaps, leap{})
 		a.scoped[n] = a.enter(elem)
+		a.plainDot = false
 		a.loopVars(n, mark, key)
 		end, err := a.list(start, n.List, following{})
 		if err != nil {
@@ -255,8 +266,8 @@ func (a *analysis) loop(c context, n *parse.RangeNode, f following) (context, er
 		}
 		l := a.leaps[len(a.leaps)-1]
 		a.leaps = a.leaps[:len(a.leaps)-1]
-		a.kept[n] = a.scoped[n] && x.typ == membersType && len(a.leaps) == 0 && a.keeps(n)
-		a.vars, a.dot, a.scope = a.vars[:vars], dot, scope
+		a.kept[n] = !a.plain && a.scoped[n] && x.typ == membersType && len(a.leaps) == 0 && a.keeps(n)
+		a.vars, a.dot, a.scope, a.plainDot = a.vars[:vars], dot, scope, plain
 		begin, err := a.joinAll(n, start, append(append(l.next, end), l.out...))
 		if err != nil {
 			return c, err
@@ -378,7 +389,7 @@ func startOf(text string, n parse.Node) parse.Pos {
 }
 
 // fieldError says that x has no field name.
-func (a *analysis) fieldError(n parse.Node, x info, chain string, name string, have []string) error {
+func (a *analysis) fieldError(n parse.Node, x info, name string, have []string) error {
 	pos := startOf(a.text, n)
 	if i := strings.Index(a.text[pos:], "."+name); i >= 0 && i < 200 {
 		pos += parse.Pos(i)
@@ -396,7 +407,7 @@ func (a *analysis) fieldError(n parse.Node, x info, chain string, name string, h
 	case len(have) > 0 && len(have) < 10:
 		hint = "there is ." + strings.Join(have, " .")
 	}
-	return a.errorf(pos, hint, "a %s has no field .%s%s", x.typ, name, chain)
+	return a.errorf(pos, hint, "%s has no field .%s", x.typ.a(), name)
 }
 
 func has(names []string, name string) bool {

@@ -56,7 +56,7 @@ func (t *Template) remember(d *Data) *memory {
 		if m == nil && len(t.memory) >= maxMemories {
 			clear(t.memory)
 		}
-		m = &memory{vars: d.Vars, rule: d.Rule, blocks: make([]block, t.blocks)}
+		m = &memory{vars: d.Vars, rule: d.Rule, blocks: make([]block, len(t.blocks))}
 		t.memory[key] = m
 	}
 	return m
@@ -68,9 +68,13 @@ func (r *run) change(id int, list reflect.Value) (reflect.Value, error) {
 	b := &r.blocks[id]
 	ms, ok := list.Interface().([]cluster.Member)
 	*b = blockRun{plain: -1}
-	if !ok || r.memory == nil || !r.compare(b, &r.memory.blocks[id], ms) {
+	if !ok {
 		b.plain = list.Len()
 		return list, nil
+	}
+	if r.memory == nil || !r.compare(b, &r.memory.blocks[id], ms) {
+		b.plain = len(ms)
+		return r.renderNative(id, ms, list)
 	}
 	changed := ms
 	if n := count(b.from); n < len(ms) {
@@ -85,7 +89,24 @@ func (r *run) change(id int, list reflect.Value) (reflect.Value, error) {
 	b.outer, b.before = r.out, len(r.out)
 	b.ends = make([]uint32, 0, len(changed)+1)
 	r.out, r.block = nil, b
-	return reflect.ValueOf(changed), nil
+	return r.renderNative(id, changed, reflect.ValueOf(changed))
+}
+
+// renderNative renders ms, if text/template is not needed for it, and returns
+// the list of those that are left for it: none, or list.
+func (r *run) renderNative(id int, ms []cluster.Member, list reflect.Value) (reflect.Value, error) {
+	if r.t.blocks[id] < 0 {
+		return list, nil
+	}
+	s := r.t.segments[r.t.blocks[id]]
+	for i := range ms {
+		r.t.spend(1)
+		r.begin(id, &ms[i])
+		if err := r.native(s); err != nil {
+			return list, err
+		}
+	}
+	return reflect.ValueOf(ms[:0]), nil
 }
 
 // count returns how many members are not kept.
@@ -119,8 +140,9 @@ func (r *run) compare(b *blockRun, kept *block, ms []cluster.Member) bool {
 	return true
 }
 
-// begin ends the output of the member before.
-func (r *run) begin(id int) {
+// begin ends the output of the member before and begins m's.
+func (r *run) begin(id int, m *cluster.Member) {
+	r.current = m
 	if b := &r.blocks[id]; b.plain < 0 {
 		b.ends = append(b.ends, uint32(len(r.out)))
 	}
@@ -134,7 +156,7 @@ func (r *run) emit(id int) (bool, error) {
 		return b.plain > 0, nil
 	}
 	kept := &r.memory.blocks[id]
-	r.begin(id)
+	r.begin(id, nil)
 	fresh, ends := r.out, b.ends
 	out := b.outer
 	b.ends = make([]uint32, len(b.list))

@@ -39,7 +39,7 @@ func (p *parser) derive(name string, c context, x info, f following) (*derivatio
 
 	tree := p.trees[name].Copy()
 	a := &analysis{parser: p, dot: x, scopes: callerScope, holes: map[*parse.ActionNode]hole{},
-		scoped: map[parse.Node]bool{}, kept: map[*parse.RangeNode]bool{}, calls: map[*parse.TemplateNode]string{}}
+		scoped: map[parse.Node]bool{}, conds: map[parse.Node]compiled{}, kept: map[*parse.RangeNode]bool{}, calls: map[*parse.TemplateNode]string{}}
 	begins := x.typ == memberType && x.from.owner != 0
 	if begins {
 		a.scope = callerScope
@@ -74,92 +74,11 @@ const (
 	memberHook = "_member" // print HOLE MEMBER VALUE
 	tickHook   = "_tick"   // counts an execution of a template or a loop's body
 	enterHook  = "_enter"  // likewise; returns its argument
+	nativeHook = "_native" // SEGMENT: prints it for the member that is being rendered
 	changeHook = "_change" // RANGE LIST: the members of LIST to render again
 	beginHook  = "_begin"  // RANGE MEMBER: begins a member's output
 	emitHook   = "_emit"   // RANGE: prints the kept and the new; whether there are members
 )
-
-// A rewriting puts what an analysis found into the tree.
-type rewriting struct{ *analysis }
-
-func (r *rewriting) list(l *parse.ListNode) *parse.ListNode {
-	if l == nil {
-		return nil
-	}
-	var nodes []parse.Node
-	for _, n := range l.Nodes {
-		switch n := n.(type) {
-		case *parse.ActionNode:
-			nodes = append(nodes, r.action(n)...)
-		case *parse.IfNode:
-			n.List, n.ElseList = r.list(n.List), r.list(n.ElseList)
-			nodes = append(nodes, n)
-		case *parse.WithNode:
-			n.List, n.ElseList = r.list(n.List), r.list(n.ElseList)
-			if r.scoped[n] {
-				n.List.Nodes = slices.Insert(n.List.Nodes, 0, declare(n.Pos, memberVar, &parse.DotNode{NodeType: parse.NodeDot}))
-			}
-			nodes = append(nodes, n)
-		case *parse.RangeNode:
-			n.List, n.ElseList = r.list(n.List), r.list(n.ElseList)
-			nodes = append(nodes, r.loop(n)...)
-		case *parse.TemplateNode:
-			if name, ok := r.calls[n]; ok {
-				n.Name = name
-				nodes = append(nodes, n)
-			}
-		default:
-			nodes = append(nodes, n)
-		}
-	}
-	l.Nodes = nodes
-	return l
-}
-
-// action makes an action that prints give its value to a hook instead. One
-// without a hole is never reached, and left out.
-func (r *rewriting) action(n *parse.ActionNode) []parse.Node {
-	if len(n.Pipe.Decl) > 0 {
-		return []parse.Node{n}
-	}
-	h, ok := r.holes[n]
-	if !ok {
-		return nil
-	}
-	r.t.holes = append(r.t.holes, h)
-	args := []parse.Node{ident(n.Pos, printHook), integer(n.Pos, len(r.t.holes)-1)}
-	if h.blame == current {
-		args[0] = ident(n.Pos, memberHook)
-		args = append(args, &parse.VariableNode{NodeType: parse.NodeVariable, Pos: n.Pos, Ident: []string{memberVar}})
-	}
-	n.Pipe.Cmds = append(n.Pipe.Cmds, &parse.CommandNode{NodeType: parse.NodeCommand, Pos: n.Pos, Args: args})
-	n.Pipe.Decl = sink(n.Pos)
-	return []parse.Node{n}
-}
-
-// loop counts a range's iterations and, where its output is kept between
-// executions, makes it render what changed only and print the whole after.
-func (r *rewriting) loop(n *parse.RangeNode) []parse.Node {
-	dot := &parse.DotNode{NodeType: parse.NodeDot, Pos: n.Pos}
-	if !r.kept[n] {
-		first := hook(n.Pos, tickHook)
-		if r.scoped[n] {
-			first = declare(n.Pos, memberVar, ident(n.Pos, enterHook), dot)
-		}
-		n.List.Nodes = slices.Insert(n.List.Nodes, 0, first)
-		return []parse.Node{n}
-	}
-	id := integer(n.Pos, r.t.blocks)
-	r.t.blocks++
-	n.Pipe.Cmds = append(n.Pipe.Cmds, &parse.CommandNode{NodeType: parse.NodeCommand, Pos: n.Pos,
-		Args: []parse.Node{ident(n.Pos, changeHook), id}})
-	n.List.Nodes = slices.Insert(n.List.Nodes, 0, declare(n.Pos, memberVar, ident(n.Pos, beginHook), id, dot))
-	emit := &parse.IfNode{BranchNode: parse.BranchNode{NodeType: parse.NodeIf, Pos: n.Pos, Line: n.Line,
-		Pipe: pipeline(n.Pos, nil, ident(n.Pos, emitHook), id),
-		List: &parse.ListNode{NodeType: parse.NodeList, Pos: n.Pos}, ElseList: n.ElseList}}
-	n.ElseList = nil
-	return []parse.Node{n, emit}
-}
 
 func ident(pos parse.Pos, name string) parse.Node { return parse.NewIdentifier(name).SetPos(pos) }
 

@@ -45,7 +45,11 @@ type run struct {
 	refused      map[string]Refusal // by member
 	unclear      map[int]Refusal    // by hole: those that no member can be blamed for yet
 	blocks       []blockRun
-	block        *blockRun // in progress
+	block        *blockRun       // in progress
+	current      *cluster.Member // in a range whose output is kept
+	dot          any             // in a with there
+	at           placed          // where a segment has come to
+	value        value           // the one that is being printed
 }
 
 // Execute renders t. A member whose value is refused is left out of every
@@ -95,7 +99,7 @@ func (r run) next() *run {
 	r.filters = map[string][]cluster.Member{}
 	r.steps = maxSteps
 	r.members, r.all = r.without(r.data.Members), r.without(r.data.AllMembers)
-	r.blocks = make([]blockRun, r.t.blocks)
+	r.blocks = make([]blockRun, len(r.t.blocks))
 	if r.memory != nil {
 		r.out = make([]byte, 0, r.memory.size+r.memory.size/8+512)
 	}
@@ -152,6 +156,9 @@ func (t *Template) executionError(err error) *Error {
 	case errors.Is(err, errSteps):
 		e.Message = errSteps.Error()
 		return e
+	}
+	if at := (&placed{}); errors.As(err, &at) {
+		return t.errorf(int(at.pos), "", "%s", bounded(at.Error()))
 	}
 	if m := executionPlace.FindStringSubmatch(err.Error()); m != nil {
 		e.Line, _ = strconv.Atoi(m[1])

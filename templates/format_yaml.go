@@ -35,7 +35,8 @@ var (
 
 func yamlGrammar() *grammar {
 	return &grammar{
-		scan: scanYAML, after: afterYAML, print: printYAML, ends: endsYAML, join: joinYAML,
+		start: context{base: -1},
+		scan:  scanYAML, after: afterYAML, print: printYAML, ends: endsYAML, join: joinYAML,
 		where: func(c context) string {
 			return [...]string{"at the beginning of a line", "after a dash", "before a scalar", "in a plain scalar",
 				"in a plain scalar", "at a plain scalar", "in a tag or an anchor", "after a colon",

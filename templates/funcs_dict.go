@@ -80,9 +80,10 @@ func get(d any, key string) (any, error) {
 	return "", nil
 }
 
-func hasKey(d any, key string) (bool, error) {
+func hasKey(d, key any) (bool, error) {
 	m, err := asDict(d)
-	_, ok := m[key]
+	name, _ := plainText(key)
+	_, ok := m[name]
 	return ok, err
 }
 

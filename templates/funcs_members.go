@@ -22,12 +22,15 @@ func (t *Template) memberFunctions() template.FuncMap {
 			}
 			return t.run.selected(strings.Join(words, " "))
 		},
-		"tag": func(member any, key string) (string, error) {
-			m, ok := asMember(reflect.ValueOf(member))
+		"tag": func(member, key any) (string, error) {
+			m, ok := member.(*cluster.Member)
+			if !ok {
+				m, ok = asMember(reflect.ValueOf(member))
+			}
 			if !ok {
 				return "", fmt.Errorf("it takes a member, not a %s", kindOf(member))
 			}
-			return m.Tags[key], nil
+			return m.Tags[t.str(key)], nil
 		},
 		"groupBy": func(members any, key string) (map[string][]cluster.Member, error) {
 			ms, err := t.memberList(members)

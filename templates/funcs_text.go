@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"cmp"
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/json"
@@ -37,6 +38,10 @@ func (q quotedText) String() string {
 	}
 	return strconv.Quote(q.text)
 }
+
+// notText is what a function makes of a value that it cannot take: printing it
+// is refused, and so it is the member's fault and not the template's.
+type notText struct{ text, reason string }
 
 // errFail is the author's own way out: it ends the execution.
 type errFail struct{ message string }
@@ -99,6 +104,8 @@ func (t *Template) textFunctions() template.FuncMap {
 		"hostPort": func(host, port any) string {
 			return net.JoinHostPort(t.str(host), t.str(port))
 		},
+		"port":    func(v any) any { return t.number(1, 65535, v) },
+		"between": t.between,
 		"bracket": func(host any) string {
 			s := t.str(host)
 			if a, err := netip.ParseAddr(s); err == nil && a.Is6() {
@@ -107,6 +114,28 @@ func (t *Template) textFunctions() template.FuncMap {
 			return s
 		},
 	}
+}
+
+// between returns the whole number that v is, if it is from low to high.
+func (t *Template) between(low, high, v any) any {
+	bottom, err1 := strconv.Atoi(t.str(low))
+	top, err2 := strconv.Atoi(t.str(high))
+	if err := cmp.Or(err1, err2); err != nil {
+		panic(err)
+	}
+	return t.number(bottom, top, v)
+}
+
+func (t *Template) number(low, high int, v any) any {
+	s := strings.TrimSpace(t.str(v))
+	n, err := strconv.Atoi(s)
+	switch {
+	case s == "":
+		return notText{s, fmt.Sprintf("there is no number: one from %d to %d is wanted", low, high)}
+	case err != nil || n < low || n > high:
+		return notText{s, fmt.Sprintf("it is not a number from %d to %d", low, high)}
+	}
+	return n
 }
 
 // quote quotes each of vs, as sprig does: those that are nil are left out.

@@ -55,6 +55,7 @@ type spot struct {
 
 // A grammar is how a format is read and how values are printed into it.
 type grammar struct {
+	start context // of a file
 	// scan returns the context after the literal text s at c.
 	scan func(c context, s string) context
 	// after returns the context after a value at c, or why there can be none.
@@ -119,6 +120,8 @@ func (g *grammar) show(dst []byte, at *spot, v *value) ([]byte, string) {
 	switch v.kind {
 	case isRaw:
 		return append(dst, v.text...), ""
+	case isBad:
+		return dst, v.why
 	case isAddr:
 		if !v.addr.IsValid() {
 			return dst, "there is no address"

@@ -14,11 +14,15 @@ import (
 func (t *Template) hooks() template.FuncMap {
 	return template.FuncMap{
 		printHook: func(id int, v reflect.Value) (bool, error) {
-			return t.run.print(id, reflect.Value{}, v)
+			t.run.value = valueOf(v)
+			return true, t.run.print(id, nil, &t.run.value)
 		},
 		memberHook: func(id int, member, v reflect.Value) (bool, error) {
-			return t.run.print(id, member, v)
+			m, _ := asMember(member)
+			t.run.value = valueOf(v)
+			return true, t.run.print(id, m, &t.run.value)
 		},
+		nativeHook: func(id int) (bool, error) { return true, t.run.native(t.segments[id]) },
 		tickHook: func() bool {
 			t.spend(1)
 			return true
@@ -30,40 +34,40 @@ func (t *Template) hooks() template.FuncMap {
 		changeHook: func(id int, list reflect.Value) (reflect.Value, error) { return t.run.change(id, list) },
 		beginHook: func(id int, member reflect.Value) reflect.Value {
 			t.spend(1)
-			t.run.begin(id)
+			m, _ := asMember(member)
+			t.run.begin(id, m)
 			return member
 		},
 		emitHook: func(id int) (bool, error) { return t.run.emit(id) },
 	}
 }
 
-// print prints a value into a hole, or notes why not.
-func (r *run) print(id int, member, v reflect.Value) (bool, error) {
-	h := &r.t.holes[id]
-	val := valueOf(v)
-	out, why := r.t.grammar.show(r.out, &h.spot, &val)
+// print prints a value into a hole, or notes why not. m is the member that
+// the scope is about, or nil.
+func (r *run) print(id int, m *cluster.Member, v *value) error {
+	out, why := r.t.grammar.show(r.out, &r.t.holes[id].spot, v)
 	r.out = out
 	if why == "" {
-		return true, r.bounded()
+		return r.bounded()
 	}
-	return false, r.refuse(id, member, &val, why)
+	return r.refuse(id, m, v, why)
 }
 
 // refuse notes that a value is not printed. It is an error when that is
 // nobody's fault but the author's.
-func (r *run) refuse(id int, member reflect.Value, v *value, why string) error {
+func (r *run) refuse(id int, m *cluster.Member, v *value, why string) error {
 	h := &r.t.holes[id]
 	line, column := place(r.t.text, int(h.pos))
 	u := Refusal{Line: line, Column: column, Expr: bounded(h.expr), Value: quoted(v.String()), Reason: why}
-	m, ok := asMember(member)
+	mine := h.blame == current && m != nil
 	switch {
-	case h.blame == author || h.blame == current && ok && r.blamesVars(h, m, v.text):
+	case h.blame == author || mine && r.blamesVars(h, m, v):
 		e := r.t.errorf(int(h.pos), rawHint, "cannot print %s: %s: %s", u.Expr, u.Value, why)
 		if v.kind == isNull {
 			e.Hint = "say what to print instead: `default`"
 		}
 		return e
-	case h.blame == current && ok:
+	case mine:
 		u.Member = m.Name
 		if _, known := r.refused[m.Name]; !known {
 			r.refused[m.Name] = u
@@ -91,12 +95,15 @@ func (v *value) String() string {
 }
 
 // blamesVars reports whether it is .Vars and not the member that has put what
-// is refused into the text at h: whether a string of .Vars stands in it that
+// is refused into v at h: whether a string of .Vars stands in it that
 // is refused there by itself, and none of the member's does.
-func (r *run) blamesVars(h *hole, m *cluster.Member, text string) bool {
+func (r *run) blamesVars(h *hole, m *cluster.Member, v *value) bool {
 	bad := func(s string) bool {
-		if s == "" || !strings.Contains(text, s) {
+		if s == "" || !strings.Contains(v.text, s) {
 			return false
+		}
+		if v.kind == isBad {
+			return s == v.text
 		}
 		_, why := r.t.grammar.show(nil, &h.spot, &value{text: s})
 		return why != ""

@@ -130,7 +130,7 @@ func (a *analysis) fields(n parse.Node, x info, names []string) (info, error) {
 	for _, name := range names {
 		f, have, ok := x.field(name)
 		if !ok {
-			return f, a.fieldError(n, x, "", name, have)
+			return f, a.fieldError(n, x, name, have)
 		}
 		x = f
 	}

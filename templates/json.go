@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -40,6 +41,9 @@ func appendJSON(dst []byte, v any, depth int) ([]byte, error) {
 		return appendJSONText(dst, val.text)
 	case isAddr:
 		return appendJSONText(dst, val.addr.String())
+	}
+	if val.kind == isBad {
+		return dst, errors.New(val.why)
 	}
 	r := reflect.ValueOf(val.other)
 	switch {

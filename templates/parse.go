@@ -25,6 +25,7 @@ type parser struct {
 	derived map[use]*derivation      // the templates, once per way of using them
 	calling map[string]bool          // the templates being derived: a call of one is a recursion
 	visited int                      // nodes
+	plain   bool                     // keep nothing, leave all to text/template: what the tests compare with
 	assign  map[string]bool          // variables that some template assigns to
 	blocks  map[*parse.RangeNode]int // to be kept between executions
 }
@@ -70,7 +71,7 @@ func (p *parser) template() (*Template, error) {
 	}
 	p.out = template.New(mainName).Option("missingkey=zero").Funcs(all)
 	start := info{typ: rootType}
-	d, err := p.derive(mainName, context{base: -1}, start, following{last: true})
+	d, err := p.derive(mainName, p.g.start, start, following{last: true})
 	if err != nil {
 		return nil, err
 	}

@@ -87,8 +87,9 @@ type Template struct {
 	grammar   *grammar
 	tmpl      *template.Template
 	holes     []hole
-	blocks    int  // how many ranges are kept between executions
-	mutates   bool // uses set or unset
+	segments  []segment
+	blocks    []int // the ranges whose output is kept: the segment that is the body, or -1
+	mutates   bool  // uses set or unset
 
 	mu     sync.Mutex
 	run    *run               // the execution in progress

@@ -4,8 +4,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-
-	"muster/cluster"
 )
 
 // A typ is what is known of a value before execution.
@@ -25,9 +23,10 @@ const (
 	intType
 )
 
-func (t typ) String() string {
-	return [...]string{"value", "data", ".Each", ".Vars", "member", "list of members", "dictionary of lists of members",
-		"dictionary of tags", "address", "text", "number"}[t]
+// a names a type for messages.
+func (t typ) a() string {
+	return [...]string{"a value", "the data", ".Each", ".Vars", "a member", "a list of members", "a dictionary of members",
+		"a dictionary of tags", "an address", "a text", "a number"}[t]
 }
 
 // An info is what is known of a value: its type and where it comes from.
@@ -187,6 +186,3 @@ func resultOf(function string, args []info) typ {
 	}
 	return anyType
 }
-
-// typeMember is what a template's members are.
-var typeMember = reflect.TypeFor[cluster.Member]()

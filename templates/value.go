@@ -22,6 +22,7 @@ const (
 	isRaw
 	isJSON
 	isQuoted
+	isBad   // not printed anywhere: a notText
 	isOther // lists, dictionaries, members
 )
 
@@ -31,6 +32,7 @@ type value struct {
 	text  string     // except for isAddr and isOther
 	addr  netip.Addr // of isAddr
 	quote byte       // of isQuoted
+	why   string     // of isBad
 	other any        // of isOther
 }
 
@@ -38,6 +40,7 @@ var (
 	typeRaw    = reflect.TypeFor[rawText]()
 	typeJSON   = reflect.TypeFor[jsonText]()
 	typeQuoted = reflect.TypeFor[quotedText]()
+	typeBad    = reflect.TypeFor[notText]()
 	typeAddr   = reflect.TypeFor[netip.Addr]()
 )
 
@@ -76,9 +79,25 @@ func valueOf(v reflect.Value) value {
 		case typeQuoted:
 			q := v.Interface().(quotedText)
 			return value{kind: isQuoted, text: q.text, quote: q.quote}
+		case typeBad:
+			bad := v.Interface().(notText)
+			return value{kind: isBad, text: bad.text, why: bad.reason}
 		}
 	}
 	return value{kind: isOther, other: v.Interface()}
+}
+
+// valueOfAny is valueOf, for what is mostly text or a number.
+func valueOfAny(v any) value {
+	switch v := v.(type) {
+	case string:
+		return value{text: v}
+	case int:
+		return value{kind: isNumber, text: strconv.Itoa(v)}
+	case netip.Addr:
+		return value{kind: isAddr, addr: v}
+	}
+	return valueOf(reflect.ValueOf(v))
 }
 
 // addrOf returns the address that v is; without allocating, where it can.
@@ -122,7 +141,7 @@ func plainText(v any) (string, bool) {
 		return val.addr.String(), true
 	case isOther:
 		return "", false
-	default:
+	default: // what a notText is made of comes back: between again
 		return val.text, true
 	}
 }
