@@ -123,7 +123,7 @@ func (a *app) printRules(all []agent.RuleStatus) error {
 		for _, f := range r.Files {
 			name := f.Path
 			if f.Drifts > 0 {
-				name += fmt.Sprintf(" (drifted %d times, last %s)", f.Drifts, ago(f.Drifted))
+				name += fmt.Sprintf(" (drifted %s, last %s)", count(f.Drifts, "time"), ago(f.Drifted))
 			}
 			t.row("", string(f.State), ago(f.Since), "", name)
 		}
