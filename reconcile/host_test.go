@@ -304,5 +304,3 @@ func (h *host) journalSize(t *testing.T) int64 {
 	}
 	return info.Size()
 }
-
-func helper(string) int { return 0 }
