@@ -90,6 +90,7 @@ func BenchmarkSelectAll(b *testing.B) {
 		{"word", `tags = { zone = "eu-a" }`},
 		{"regexp", `tags = { zone = "eu-.*" }`},
 		{"where", `where = tonumber(member.tags.weight) > 0`},
+		{"leader", `where = member.name == sort([for m in members : m.name if m.status == "alive"])[0]`},
 		{"self", `where = member.tags.zone == self.tags.zone`},
 	} {
 		b.Run(c.name, func(b *testing.B) {
@@ -114,6 +115,8 @@ func BenchmarkOutputs(b *testing.B) {
 		              destination = "/x/${each.key}"`},
 		{"members", `destination = "/x"
 		             vars = { names = [for m in members : m.name] }`},
+		{"join", `destination = "/x"
+		          vars = { names = join(",", members[*].name) }`},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			set, _, problems := loadText(fmt.Sprintf("rule \"r\" {\n template {\n contents = \"x\"\n %s\n }\n}\n", c.template))

@@ -36,7 +36,10 @@ func (b *block) compile(e hcl.Expression, s spec) *expr {
 	if len(l.problems) > before {
 		return nil
 	}
-	adapt(code, l.functions)
+	if s.allowed&useMember != 0 && s.allowed&useMembers != 0 && !hides(code) {
+		out.code = hoist(code)
+	}
+	adapt(out.code, l.functions)
 	if !b.tryOut(out, s) {
 		return nil
 	}
@@ -63,6 +66,21 @@ func (b *block) checkVariables(code hclsyntax.Expression, s spec) (used uses) {
 		}
 	}
 	return used
+}
+
+// hides reports whether a loop in code gives its variable the name of one of
+// ours that is the same for all members.
+func hides(code hclsyntax.Expression) bool {
+	hidden := false
+	hclsyntax.VisitAll(code, func(n hclsyntax.Node) hcl.Diagnostics {
+		if f, ok := n.(*hclsyntax.ForExpr); ok {
+			for _, name := range []string{f.KeyVar, f.ValVar} {
+				hidden = hidden || name == "members" || name == "self" || name == "local"
+			}
+		}
+		return nil
+	})
+	return hidden
 }
 
 // outOfScope says what to do about a variable where it has no meaning.
@@ -122,8 +140,7 @@ func (b *block) checkFunctions(code hclsyntax.Expression) {
 // tryOut evaluates e: for good if it is constant, else with unknown values of
 // the right types, which finds most mistakes that are not about the values.
 func (b *block) tryOut(e *expr, s spec) bool {
-	ctx := e.base.NewChild()
-	ctx.Variables = unknowns(e.uses, s.each)
+	ctx, _ := child(e.base, unknowns(e.uses, s.each))
 	v, diags := e.code.Value(ctx)
 	if e.uses&(useMembers|useEach) != 0 && !diags.HasErrors() {
 		diags = append(diags, memberMistakes(e, ctx)...)

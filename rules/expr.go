@@ -36,7 +36,7 @@ func (e *expr) eval(s *scope) (cty.Value, error) {
 		return cty.NilVal, diagError(diags)
 	}
 	v, _ = v.UnmarkDeep()
-	v, err := convert.Convert(v, e.want)
+	v, err := convert.Convert(asList(v), e.want)
 	if err != nil {
 		return cty.NilVal, err
 	}

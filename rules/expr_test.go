@@ -165,3 +165,28 @@ func TestMistakesAboutMembersInLists(t *testing.T) {
 		}
 	}
 }
+
+// TestHoist makes sure that what is worked out once for a view is right for
+// each member, and anew for the next view.
+func TestHoist(t *testing.T) {
+	for where, want := range map[string][2]string{
+		`member.name == sort(members[*].name)[0]`:                                                   {"a", "b"},
+		`member.name == sort([for m in members : m.name if m.tags.role == "web"])[0]`:               {"a", "c"},
+		`contains([for m in members : m.name if m.tags.role == member.tags.role], "a")`:             {"ac", ""},
+		`length([for m in members : m]) > 2 ? true : member.name == "c"`:                            {"abc", "c"},
+		`length([for members in [1, 2] : members if members > 1]) == 1`:                             {"abc", "bc"},
+		`[for m in members : [for n in members : n.name if n.name == m.name][0]][0] == member.name`: {"a", "b"},
+		`tonumber(member.tags.weight) == max([for m in members : try(m.tags.weight + 0, 0)]...)`:    {"a", ""},
+	} {
+		r := ruleWith(t, "where = "+where, "")
+		in := exampleInputs()
+		s := r.NewSelection()
+		s.Update(in.View.At, in.View, nil)
+		first := names(s.Members())
+		next := view(1, in.Members[1], in.Members[2])
+		s.Update(in.View.At, next, next.Diff(in.View))
+		if got := [2]string{first, names(s.Members())}; got != want {
+			t.Errorf("%s: %q, want %q", where, got, want)
+		}
+	}
+}

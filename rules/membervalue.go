@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
 	"muster/cluster"
@@ -130,66 +129,4 @@ func (s tagStep) TraversalStep(v cty.Value) (cty.Value, hcl.Diagnostics) {
 		}
 	}
 	return s.TraverseAttr.TraversalStep(v)
-}
-
-// A wholeMembers stands where a function gets members that it would not know
-// what to do with, and makes objects of them.
-type wholeMembers struct{ *hclsyntax.ParenthesesExpr }
-
-func (w wholeMembers) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
-	v, diags := w.Expression.Value(ctx)
-	if diags.HasErrors() || !holdsMembers(v.Type()) {
-		return v, diags
-	}
-	return asObjects(v), diags
-}
-
-// holdsMembers reports whether a value of type t is or holds a member.
-func holdsMembers(t cty.Type) bool {
-	switch {
-	case t == memberType:
-		return true
-	case t.IsCollectionType():
-		return holdsMembers(t.ElementType())
-	case t.IsTupleType():
-		return slices.ContainsFunc(t.TupleElementTypes(), holdsMembers)
-	case t.IsObjectType():
-		for _, a := range t.AttributeTypes() {
-			if holdsMembers(a) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// asObjects returns v with an object for each member, a tuple for each list
-// and an object for each map.
-func asObjects(v cty.Value) cty.Value {
-	t := v.Type()
-	switch {
-	case !holdsMembers(t):
-		return v
-	case !v.IsKnown():
-		return cty.DynamicVal
-	case v.IsNull():
-		return cty.NullVal(cty.DynamicPseudoType)
-	case t == memberType:
-		m, attrs := v.EncapsulatedValue().(*cluster.Member), map[string]cty.Value{}
-		for _, name := range memberAttrs {
-			attrs[name] = memberAttr(m, name)
-		}
-		return cty.ObjectVal(attrs)
-	case t.IsMapType() || t.IsObjectType():
-		attrs := map[string]cty.Value{}
-		for k, e := range v.Elements() {
-			attrs[k.AsString()] = asObjects(e)
-		}
-		return cty.ObjectVal(attrs)
-	}
-	var list []cty.Value
-	for _, e := range v.Elements() {
-		list = append(list, asObjects(e))
-	}
-	return cty.TupleVal(list)
 }

@@ -82,14 +82,16 @@ type scope struct {
 	members, self, eachValue cty.Value // caches
 	of                       *expr     // whose context is
 	ctx                      *hcl.EvalContext
+	left                     *int // rounds of loops, see child
 }
 
 // context returns the context in which e is evaluated.
 func (s *scope) context(e *expr) *hcl.EvalContext {
 	if s.of != e {
-		s.of, s.ctx = e, e.base.NewChild()
-		s.ctx.Variables = make(map[string]cty.Value, 2)
+		s.of = e
+		s.ctx, s.left = child(e.base, make(map[string]cty.Value, 3))
 	}
+	*s.left = maxRounds
 	s.values(e.uses, s.ctx.Variables)
 	return s.ctx
 }

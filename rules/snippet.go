@@ -13,14 +13,13 @@ const snippetWidth = 100 // characters of a source line that are shown
 // snippet returns the line of src at which r begins and, below it, a marker
 // under the part that r covers. It is empty when r is not in src.
 func snippet(src []byte, r hcl.Range) string {
-	line, ok := sourceLine(src, r.Start.Line)
+	line, offset, ok := sourceLine(src, r.Start.Byte)
 	if !ok {
 		return ""
 	}
-	start := r.Start.Byte - lineStart(src, r.Start.Line)
-	end := len(line)
+	start, end := r.Start.Byte-offset, len(line)
 	if r.End.Line == r.Start.Line {
-		end = r.End.Byte - lineStart(src, r.Start.Line)
+		end = r.End.Byte - offset
 	}
 	start = min(max(start, 0), len(line))
 	end = min(max(end, start), len(line))
@@ -63,27 +62,15 @@ func shown(b []byte) []rune {
 	return out
 }
 
-// sourceLine returns the nth line of src, from 1, without its end.
-func sourceLine(src []byte, n int) ([]byte, bool) {
-	start := lineStart(src, n)
-	if start < 0 || src == nil || n < 1 {
-		return nil, false
+// sourceLine returns the line of src around an offset, without its end, and
+// where it begins.
+func sourceLine(src []byte, offset int) (line []byte, start int, ok bool) {
+	if src == nil || offset < 0 || offset > len(src) {
+		return nil, 0, false
 	}
-	line, _, _ := bytes.Cut(src[start:], []byte("\n"))
-	return bytes.TrimSuffix(line, []byte("\r")), true
-}
-
-// lineStart returns the offset at which the nth line of src begins, or -1.
-func lineStart(src []byte, n int) int {
-	start := 0
-	for ; n > 1; n-- {
-		i := bytes.IndexByte(src[start:], '\n')
-		if i < 0 {
-			return -1
-		}
-		start += i + 1
-	}
-	return start
+	start = bytes.LastIndexByte(src[:offset], '\n') + 1
+	line, _, _ = bytes.Cut(src[start:], []byte("\n"))
+	return bytes.TrimSuffix(line, []byte("\r")), start, true
 }
 
 // strayTemplate returns a further remedy where d may come from nginx's or a
@@ -93,7 +80,7 @@ func strayTemplate(d *hcl.Diagnostic, src []byte) string {
 		!strings.Contains(d.Summary, "xpression") && !strings.Contains(d.Summary, "character") {
 		return ""
 	}
-	line, _ := sourceLine(src, d.Subject.Start.Line)
+	line, _, _ := sourceLine(src, d.Subject.Start.Byte)
 	for _, mark := range []string{"${", "%{"} {
 		if bytes.Contains(line, []byte(mark)) {
 			return "\nIf `" + mark + "…}` is text for nginx, a shell or another program, write `" + mark[:1] + mark + "…}`."

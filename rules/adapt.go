@@ -12,7 +12,8 @@ import (
 // adapt changes e in place. Steps into a member are taken by memberStep; a tag
 // that a member lacks becomes null where HCL has an error: member.tags.weight,
 // member.tags["weight"], members[*].tags.weight, member.tags[each.key]. Where
-// HCL would turn a string into a number, a numberGuard looks at it first.
+// HCL would turn a string into a number, a numberGuard looks at it first. The
+// rounds of loops are counted, and functions get lists where they can.
 func adapt(e hclsyntax.Expression, funcs map[string]function.Function) {
 	hclsyntax.Walk(e, adapter{funcs})
 }
@@ -39,12 +40,18 @@ func (a adapter) Exit(n hclsyntax.Node) hcl.Diagnostics {
 			n.Op != hclsyntax.OpLogicalAnd && n.Op != hclsyntax.OpLogicalOr {
 			n.LHS, n.RHS = guardNumber(n.LHS), guardNumber(n.RHS)
 		}
+	case *hclsyntax.ForExpr:
+		if n.CondExpr != nil {
+			n.CondExpr = roundCounter{parentheses(n.CondExpr)}
+		} else {
+			n.ValExpr = roundCounter{parentheses(n.ValExpr)}
+		}
 	case *hclsyntax.UnaryOpExpr:
 		n.Val = guardNumber(n.Val)
 	case *hclsyntax.FunctionCallExpr:
-		if !slices.Contains(takeMembers, n.Name) {
-			for i := range n.Args {
-				n.Args[i] = wholeMembers{parentheses(n.Args[i])}
+		for i := range n.Args {
+			if n.Name != "can" && n.Name != "try" { // which take the expression itself
+				n.Args[i] = argument{parentheses(n.Args[i]), slices.Contains(takeMembers, n.Name)}
 			}
 		}
 		for i := range n.Args {
@@ -55,11 +62,6 @@ func (a adapter) Exit(n hclsyntax.Node) hcl.Diagnostics {
 	}
 	return nil
 }
-
-// takeMembers lists the functions that take members as they are, because they
-// do not look into them.
-var takeMembers = []string{"can", "chunklist", "coalesce", "coalescelist", "concat", "element", "flatten",
-	"group_by", "keys", "length", "lookup", "reverse", "slice", "tolist", "try", "values"}
 
 // wantsNumber reports whether f turns its ith argument into a number.
 func wantsNumber(name string, f function.Function, i int) bool {
