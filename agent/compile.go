@@ -58,23 +58,31 @@ type compiler struct {
 
 // compile compiles what is in the directory but for the faulty files.
 func (c *compiler) compile() *Program {
-	set, watch, problems := rules.Load(c.dir, rules.Known{Builtins: templates.Builtins(), Formats: formats(), Skip: c.faulty})
+	set, watch, problems := c.load()
 	c.watch, c.problems = watch, problems
+	for _, problem := range problems {
+		if problem.Severity == rules.Error {
+			c.blame(problem.File)
+		}
+	}
+	if set == nil { // the templates of the other files are worth a look all the same
+		set, _, _ = c.load()
+	}
 	p := &Program{Set: set}
 	if set != nil {
 		for _, rule := range set.Rules {
 			p.rules = append(p.rules, c.rule(rule))
 		}
 	}
-	for _, problem := range problems {
-		if problem.Severity == rules.Error {
-			c.blame(problem.File)
-		}
-	}
 	if c.problems.HasErrors() {
 		return nil
 	}
 	return p
+}
+
+// load loads the directory but for the faulty files.
+func (c *compiler) load() (*rules.Set, []string, rules.Problems) {
+	return rules.Load(c.dir, rules.Known{Builtins: templates.Builtins(), Formats: formats(), Skip: c.faulty})
 }
 
 // rule parses the templates of one rule.

@@ -50,7 +50,7 @@ func (a *Agent) ExplainRule(ctx context.Context, name string) (RuleExplanation, 
 		s := states[0]
 		e.RuleStatus = l.status(states)[0]
 		e.Self = s.rule.SelfVerdict(l.view.SelfMember())
-		e.Selected = names(s.selection.Members(), nil)
+		e.Selected = names(nil, s.selection.Members())
 	})
 	return e, errors.Join(asked, err)
 }

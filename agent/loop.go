@@ -174,17 +174,20 @@ func (l *loop) wake(now time.Time) {
 func (l *loop) next() time.Time {
 	var next time.Time
 	for _, s := range l.states {
-		times := []time.Time{s.wake}
+		next = sooner(next, s.wake)
 		if !s.running && l.view.Settled {
-			times = append(times, s.due())
-		}
-		for _, t := range times {
-			if !t.IsZero() && (next.IsZero() || t.Before(next)) {
-				next = t
-			}
+			next = sooner(next, s.due())
 		}
 	}
 	return next
+}
+
+// sooner is the earlier of two times, of which zero is never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // begin starts a pass in every lane that is free and has rules that are due.
@@ -194,16 +197,13 @@ func (l *loop) begin(ctx context.Context, now time.Time) {
 		return
 	}
 	for _, lane := range l.lanes {
-		if l.taken(lane) {
-			continue
-		}
 		var due []*state
 		for _, s := range lane.rules {
 			if t := s.due(); !t.IsZero() && !now.Before(t) {
 				due = append(due, s)
 			}
 		}
-		if len(due) > 0 {
+		if len(due) > 0 && !l.taken(lane) {
 			l.start(ctx, newPass(l, lane, due, now))
 		}
 	}

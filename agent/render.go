@@ -57,7 +57,7 @@ type draft struct {
 	reads   reads
 	refused []Refusal
 	left    map[string]bool // members whose values were refused
-	about   []cluster.Member
+	about   [][]cluster.Member // whom the files are about
 	chosen  bool                    // a template, or for_each, used the selection
 	filters map[string]rules.Filter // by text
 }
@@ -94,7 +94,7 @@ func (d *draft) add(out rules.Output) error {
 	d.reads.everything = d.reads.everything || result.Reads.AllMembers || out.DependsOnView
 	d.reads.self = d.reads.self || result.Reads.Self
 	if result.Reads.AllMembers {
-		d.about = append(d.about, alive(d.view.Members)...)
+		d.about = append(d.about, alive(d.view.Members))
 	}
 	d.files = append(d.files, reconcile.File{
 		Path: out.Destination, Bytes: result.Bytes,
@@ -118,7 +118,7 @@ func (d *draft) choose(text string) ([]cluster.Member, error) {
 			chosen = append(chosen, m)
 		}
 	}
-	d.about = append(d.about, chosen...)
+	d.about = append(d.about, chosen)
 	return chosen, nil
 }
 
@@ -134,11 +134,11 @@ func (d *draft) finish() (*rendering, error) {
 		d.reads.filters = append(d.reads.filters, f)
 	}
 	if d.chosen {
-		d.about = append(d.about, d.members...)
+		d.about = append(d.about, d.members)
 	}
 	r := &rendering{reads: d.reads, refused: d.refused, unit: reconcile.Unit{
 		Rule: c.Name, Files: d.files, Every: c.Every, OnOrphan: c.OnOrphan,
-		Members: names(d.about, d.left), Static: !d.chosen && len(d.filters) == 0 && !d.reads.everything,
+		Members: names(d.left, d.about...), Static: !d.chosen && len(d.filters) == 0 && !d.reads.everything,
 		Guard: reconcile.Guard{MinMembers: c.Guard.MinMembers, MaxLoss: c.Guard.MaxLoss, Hold: c.Guard.Hold},
 		Alone: d.view.Alone(), Doubt: d.view.Doubt > 0, Failed: failed(d.view),
 	}}
@@ -146,12 +146,19 @@ func (d *draft) finish() (*rendering, error) {
 	return r, c.addCommands(&r.unit)
 }
 
-// names returns the members' names, sorted, each once, without those left out.
-func names(members []cluster.Member, left map[string]bool) []string {
-	all := make([]string, 0, len(members))
-	for _, m := range members {
-		if !left[m.Name] {
-			all = append(all, m.Name)
+// names returns the names of the members in the lists, sorted, each once,
+// without those left out.
+func names(left map[string]bool, lists ...[]cluster.Member) []string {
+	size := 0
+	for _, members := range lists {
+		size += len(members)
+	}
+	all := make([]string, 0, size)
+	for _, members := range lists {
+		for i := range members {
+			if name := members[i].Name; !left[name] {
+				all = append(all, name)
+			}
 		}
 	}
 	if !slices.IsSorted(all) {

@@ -62,7 +62,8 @@ func (s *state) mark(trigger string, now time.Time) {
 
 // hurry marks the rule as due at once.
 func (s *state) hurry(trigger string, now time.Time) {
-	s.mark(trigger, now)
+	s.trigger = trigger
+	s.waiting.mark(now)
 	s.waiting.hurry(now)
 }
 
@@ -72,10 +73,7 @@ func (s *state) due() time.Time {
 	if s.waiting.pending() {
 		due = s.waiting.due(s.rule.Wait.Min, s.rule.Wait.Max)
 	}
-	if !s.retry.IsZero() && (due.IsZero() || s.retry.Before(due)) {
-		due = s.retry
-	}
-	return due
+	return sooner(due, s.retry)
 }
 
 // subject is the rule as a pass would take it now.
