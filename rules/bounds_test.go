@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ func TestLargeFiles(t *testing.T) {
 	fill := func(head, unit, tail string) string {
 		return head + strings.Repeat(unit, (maxRuleFile-len(head)-len(tail))/len(unit)) + tail
 	}
+	inJSON := []string{"parentheses", "sums", "conditions", "templates", "directives"}
 	for name, text := range map[string]string{
 		"parentheses":          fill("x = ", "(", ""),
 		"brackets":             fill("x = ", "[", ""),
@@ -44,6 +46,9 @@ func TestLargeFiles(t *testing.T) {
 	} {
 		for _, file := range []string{"rules.hcl", "rules.hcl.json"} {
 			if file == "rules.hcl.json" {
+				if !slices.Contains(inJSON, name) {
+					continue
+				}
 				text = fmt.Sprintf("{\"locals\": {\"x\": %q}}", "${"+strings.TrimPrefix(text, "x = ")+"}")
 			}
 			start := time.Now()

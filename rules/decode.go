@@ -104,9 +104,9 @@ func (b *block) duration(name string, def, least time.Duration) time.Duration {
 	if !ok {
 		return def
 	}
-	d, err := parseDuration(v.AsString())
-	if err != nil {
-		b.wrong(name, fmt.Sprintf("`%s` is not a length of time", name), err.Error())
+	d, hint := parseDuration(v.AsString())
+	if hint != "" {
+		b.wrong(name, fmt.Sprintf("`%s` is not a length of time", name), hint)
 		return def
 	}
 	if d < least {
@@ -118,21 +118,21 @@ func (b *block) duration(name string, def, least time.Duration) time.Duration {
 
 const maxDuration = 365 * 24 * time.Hour
 
-// parseDuration reads Go's notation. Its errors are remedies.
-func parseDuration(s string) (time.Duration, error) {
+// parseDuration reads Go's notation; hint says what to do if it cannot.
+func parseDuration(s string) (d time.Duration, hint string) {
 	if _, err := strconv.ParseFloat(s, 64); err == nil && s != "0" {
-		return 0, fmt.Errorf("Give it a unit: \"%ss\", or \"%sms\", \"%sm\", \"%sh\".", s, s, s, s)
+		return 0, fmt.Sprintf("Give it a unit: \"%ss\", or \"%sms\", \"%sm\", \"%sh\".", s, s, s, s)
 	}
 	d, err := time.ParseDuration(s)
 	switch {
 	case err != nil:
-		return 0, fmt.Errorf("Write it as \"500ms\", \"30s\", \"2m\" or \"1h30m\".")
+		return 0, "Write it as \"500ms\", \"30s\", \"2m\" or \"1h30m\"."
 	case d < 0:
-		return 0, fmt.Errorf("It cannot be negative.")
+		return 0, "It cannot be negative."
 	case d > maxDuration:
-		return 0, fmt.Errorf("It can be a year at most.")
+		return 0, "It can be a year at most."
 	}
-	return d, nil
+	return d, ""
 }
 
 // wait reads "MIN:MAX" or "MIN".
@@ -143,17 +143,17 @@ func (b *block) wait(name string, def Wait) Wait {
 	}
 	from, to, two := strings.Cut(v.AsString(), ":")
 	w := Wait{}
-	var err error
-	if w.Min, err = parseDuration(strings.TrimSpace(from)); err == nil {
+	var hint string
+	if w.Min, hint = parseDuration(strings.TrimSpace(from)); hint == "" {
 		w.Max = 4 * w.Min // as consul-template has it
 		if two {
-			w.Max, err = parseDuration(strings.TrimSpace(to))
+			w.Max, hint = parseDuration(strings.TrimSpace(to))
 		}
 	}
 	switch {
-	case err != nil:
+	case hint != "":
 		b.wrong(name, fmt.Sprintf("`%s` is not a pair of lengths of time", name),
-			err.Error()+" As in \"200ms:2s\": this long of quiet, at most that long; \"0s\" acts at once.")
+			hint+" As in \"200ms:2s\": this long of quiet, at most that long; \"0s\" acts at once.")
 	case w.Min > w.Max:
 		b.wrong(name, fmt.Sprintf("`%s` has a minimum (%s) above its maximum (%s)", name, w.Min, w.Max),
 			fmt.Sprintf("Write \"%s:%s\".", to, from))
