@@ -20,6 +20,7 @@ func (a *app) planCommand() *cobra.Command {
 now, which members cause it, and which commands would run. Nothing is changed.
 
 The running agent is asked; with --members a list of members takes its place.`,
+		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			plans, err := a.plan(cmd, offline, names)
 			if err != nil {

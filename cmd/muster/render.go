@@ -53,7 +53,7 @@ sensitive files is printed nowhere, and written only with --output.`,
 }
 
 // renderSource takes the rules from the disk, and the members from the list
-// or from the agent.
+// or from the agent; then the rules are the agent's unless others are named.
 func (a *app) renderSource(cmd *cobra.Command, offline offlineFlags) (*agent.Offline, error) {
 	if offline.given() {
 		return a.openOffline(offline)
@@ -71,7 +71,11 @@ func (a *app) renderSource(cmd *cobra.Command, offline offlineFlags) (*agent.Off
 	if err := a.printProblems(a.err, problems); err != nil {
 		return nil, err
 	}
-	program, _, problems := agent.Compile(cfg.Rules.Dir)
+	dir := cfg.Rules.Dir
+	if !cmd.Flags().Changed("rules") && !cmd.Flags().Changed("config") {
+		dir = status.Dir
+	}
+	program, _, problems := agent.Compile(dir)
 	if err := a.printProblems(a.err, problems); err != nil {
 		return nil, err
 	}

@@ -43,6 +43,7 @@ Start it:     muster agent`,
 		a.renderCommand(), a.statusCommand(), a.explainCommand(), a.membersCommand(), a.reloadCommand(),
 		a.demoCommand(), a.versionCommand(),
 	)
+	strict(root)
 	for _, cmd := range root.Commands() {
 		strict(cmd)
 	}
