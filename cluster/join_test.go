@@ -75,6 +75,21 @@ func TestOwnAddressIsNoSeed(t *testing.T) {
 	n.waitFor("n:alive")
 }
 
+// So may be a name of its host, with addresses that are not even bound.
+func TestOwnNameIsNoSeed(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	l.Close()
+	n := start(t, cluster.Config{Name: "n", Bind: "127.0.0.1:" + port, Join: []string{"localhost:" + port}})
+	n.waitFor("n:alive")
+	if i := n.Info(); i.Joined != 0 {
+		t.Errorf("info %+v", i)
+	}
+}
+
 // The seed of a cluster restarts without knowing anybody: what it hears of
 // its peers one by one is never taken for the whole.
 func TestSeedRestarts(t *testing.T) {

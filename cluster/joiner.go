@@ -187,6 +187,9 @@ func (in *incarnation) reach(ctx context.Context, seed string) dialResult {
 		return r
 	}
 	d := net.Dialer{Timeout: in.streamTimeout}
+	self := slices.ContainsFunc(ips, func(ip netip.Addr) bool {
+		return in.isSelf(netip.AddrPortFrom(ip, uint16(port)))
+	})
 	for _, ip := range ips {
 		addr := netip.AddrPortFrom(ip, uint16(port))
 		if in.isSelf(addr) {
@@ -194,7 +197,10 @@ func (in *incarnation) reach(ctx context.Context, seed string) dialResult {
 		}
 		conn, err := d.DialContext(ctx, "tcp", addr.String())
 		if err != nil {
-			r.err = errors.Join(r.err, err)
+			// The host's own name may have addresses that are not bound.
+			if !self || !hostHas(ip) {
+				r.err = errors.Join(r.err, err)
+			}
 			continue
 		}
 		conn.Close()
