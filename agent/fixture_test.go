@@ -92,10 +92,7 @@ func newHost(t *testing.T, v *village, rule string) *host {
 // start starts an agent; the test's end stops it.
 func (h *host) start() {
 	h.t.Helper()
-	a, err := New(Config{
-		Source: h.village, RulesDir: h.path("rules"), StateDir: h.path("state"), Blind: true,
-		Logger: slog.New(slog.DiscardHandler),
-	})
+	a, err := New(quiet(h))
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -109,6 +106,15 @@ func (h *host) start() {
 			h.t.Error(err)
 		}
 	})
+}
+
+// quiet is the configuration of an agent in a synctest bubble: watching files
+// would keep its time from passing.
+func quiet(h *host) Config {
+	return Config{
+		Source: h.village, RulesDir: h.path("rules"), StateDir: h.path("state"), Blind: true,
+		Logger: slog.New(slog.DiscardHandler),
+	}
 }
 
 func (h *host) path(name string) string { return filepath.Join(h.dir, name) }

@@ -56,8 +56,8 @@ type draft struct {
 	files   []reconcile.File
 	reads   reads
 	refused []Refusal
-	left    map[string]bool // members whose values were refused
-	about   [][]cluster.Member // whom the files are about
+	left    map[string]bool         // members whose values were refused
+	about   [][]cluster.Member      // whom the files are about
 	chosen  bool                    // a template, or for_each, used the selection
 	filters map[string]rules.Filter // by text
 }
