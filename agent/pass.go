@@ -95,15 +95,30 @@ func (j *job) finish(self string, now time.Time) {
 	s.missed = nil
 }
 
-// take keeps the job's report unless it has nothing to tell.
+// take keeps the job's report unless it has nothing new to tell.
 func (s *state) take(j *job) {
 	r := j.report
 	r.Looked = r.At
-	idle := r.Error == "" && j.outcome.State == reconcile.InSync && len(j.outcome.Changed) == 0 && !j.outcome.Reloaded
-	if old := s.report; idle && old != nil && old.Error == "" && slices.Equal(old.Refused, r.Refused) {
+	if old := s.report; old != nil && j.idle() && old.Error == "" && slices.Equal(old.Refused, r.Refused) {
 		seen := *old
 		seen.Looked = r.At
 		r = seen
 	}
 	s.report = &r
+}
+
+// idle reports whether the job changed nothing, and found what the one before
+// had found: everything in place, or held or failing for the same reason.
+func (j *job) idle() bool {
+	o := j.outcome
+	switch {
+	case j.report.Error != "":
+		return false
+	case o.Err != nil:
+		return o.Err.Error() == j.state.failing
+	case o.State == reconcile.Held:
+		return j.state.held
+	default:
+		return o.State == reconcile.InSync && len(o.Changed) == 0 && !o.Reloaded
+	}
 }
