@@ -23,8 +23,12 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	pause := 10 * time.Millisecond
 	for deadline := time.Now().Add(patience); ; time.Sleep(pause) {
-		err := attempt(ts, args)
-		if (err != nil) == neg {
+		out, err := attempt(ts, args)
+		done := (err != nil) == neg
+		if done || time.Now().After(deadline) {
+			fmt.Fprint(ts.Stdout(), out)
+		}
+		if done {
 			return
 		}
 		if time.Now().After(deadline) {
@@ -41,32 +45,45 @@ func steady(ts *testscript.TestScript, neg bool, args []string) {
 		neg, args = true, args[1:]
 	}
 	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		if err := attempt(ts, args); (err != nil) != neg {
+		if _, err := attempt(ts, args); (err != nil) != neg {
 			ts.Fatalf("not so: %s: %v", strings.Join(args, " "), err)
 		}
 	}
 }
 
-// attempt runs one of the commands that can be waited for.
-func attempt(ts *testscript.TestScript, args []string) error {
+// attempt tries one of the commands that can be waited for, and returns what
+// it printed.
+func attempt(ts *testscript.TestScript, args []string) (string, error) {
 	switch {
 	case len(args) >= 2 && args[0] == "exec":
-		return ts.Exec(args[1], args[2:]...)
+		return run(ts, args[1:])
 	case len(args) >= 3 && args[0] == "prints":
-		err := ts.Exec(args[2], args[3:]...)
-		return errors.Join(err, match(args[1], ts.ReadFile("stdout")))
+		out, err := run(ts, args[2:])
+		return out, errors.Join(err, match(args[1], out))
 	case len(args) == 3 && args[0] == "grep":
 		text, err := os.ReadFile(ts.MkAbs(args[2]))
-		return errors.Join(err, match(args[1], string(text)))
+		return "", errors.Join(err, match(args[1], string(text)))
 	case len(args) == 2 && args[0] == "exists":
 		_, err := os.Lstat(ts.MkAbs(args[1]))
-		return err
+		return "", err
 	case len(args) == 2 && args[0] == "fetch":
-		_, err := get(args[1])
-		return err
+		return get(args[1])
 	}
 	ts.Fatalf("what can be waited for is: exec PROGRAM..., prints PATTERN PROGRAM..., grep PATTERN FILE, exists FILE, fetch URL")
-	return nil
+	return "", nil
+}
+
+// run runs argv to its end, and returns what it wrote to standard output.
+// Unlike ts.Exec it leaves no trace in the log, for it is tried often.
+func run(ts *testscript.TestScript, argv []string) (string, error) {
+	cmd := newCommand(ts, argv)
+	var out, errs strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if err != nil {
+		err = fmt.Errorf("%w\n%s%s", err, out.String(), errs.String())
+	}
+	return out.String(), err
 }
 
 // match reports whether text has a match of pattern, in which ^ and $ mean

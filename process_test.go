@@ -79,14 +79,8 @@ func start(ts *testscript.TestScript, name string, argv []string) *process {
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	ts.Check(err)
 	defer log.Close()
-	p.cmd = exec.Command(argv[0], argv[1:]...)
-	p.cmd.Dir = ts.MkAbs(".")
+	p.cmd = newCommand(ts, argv)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
-	for _, name := range exported {
-		if value := ts.Getenv(name); value != "" {
-			p.cmd.Env = append(p.cmd.Env, name+"="+value)
-		}
-	}
 	// Should this process be killed, its children are told to stop.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	ts.Check(p.cmd.Start())
@@ -96,6 +90,19 @@ func start(ts *testscript.TestScript, name string, argv []string) *process {
 	}()
 	ps.all = append(ps.all, p)
 	return p
+}
+
+// newCommand makes a command of argv with the script's directory and
+// environment.
+func newCommand(ts *testscript.TestScript, argv []string) *exec.Cmd {
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir = ts.MkAbs(".")
+	for _, name := range exported {
+		if value := ts.Getenv(name); value != "" {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+	}
+	return cmd
 }
 
 // exported are the variables that processes are started with.
