@@ -122,9 +122,15 @@ func (r *Reconciler) managed() map[string]string {
 // the nearest one above it.
 func (r *Reconciler) rewatch(w *fsnotify.Watcher, watching, told map[string]bool) {
 	wanted := map[string]bool{}
+	want := func(dir string) {
+		if !watching[dir] { // what is watched exists
+			dir = nearest(dir)
+		}
+		wanted[dir] = true
+	}
 	for path, real := range r.managed() {
-		wanted[nearest(filepath.Dir(path))] = true
-		wanted[nearest(filepath.Dir(real))] = true
+		want(filepath.Dir(path))
+		want(filepath.Dir(real))
 	}
 	for _, dir := range slices.Sorted(maps.Keys(watching)) {
 		if !wanted[dir] {
