@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -180,4 +181,35 @@ func TestDestinationHint(t *testing.T) {
 			t.Errorf("%s: %q, want %q", destination, got, want)
 		}
 	}
+}
+
+// TestConcurrentUse evaluates one rule from several goroutines, for the race
+// detector.
+func TestConcurrentUse(t *testing.T) {
+	r := mustLoad(t, `
+rule "r" {
+  members { where = contains(members[*].tags.role, member.tags.role) && tonumber(member.tags.weight) > 1 }
+  template {
+    contents    = "x"
+    destination = "/etc/${each.key}"
+    for_each    = group_by(members, "role")
+    vars        = { names = join(",", each.value[*].name) }
+  }
+}`).Rules[0]
+	in := exampleInputs()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 50 {
+				s := r.NewSelection()
+				s.Update(in.View.At, in.View, nil)
+				outs, _, err := r.Outputs(Inputs{View: in.View, Members: s.Members()})
+				if err != nil || len(outs) != 1 || outs[0].Vars["names"] != "a" {
+					t.Error(outs, err)
+				}
+				r.Verdict(in.Members[2], in.View)
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -65,7 +66,7 @@ func (b *block) readTest(c *hcl.Block) *Test {
 	case t.Members != nil && !slices.ContainsFunc(t.Members, isSelf):
 		s.wrong("self", fmt.Sprintf("`self` is no member of this test: \"%s\"", printable(t.Self)), "")
 	}
-	t.Event = s.readTestEvent()
+	t.Event = s.readTestEvent(t.Members)
 	expects := s.children("expect")
 	for _, e := range expects {
 		t.Expects = append(t.Expects, s.readExpect(e, t.Event != nil))
@@ -159,7 +160,9 @@ func readMember(v cty.Value) (cluster.Member, error) {
 	return m, nil
 }
 
-func (b *block) readTestEvent() *cluster.Event {
+// readTestEvent reads the event that a test sends, if any; of a member event,
+// `member` names one of ms.
+func (b *block) readTestEvent(ms []cluster.Member) *cluster.Event {
 	c := b.child("event")
 	if c == nil {
 		return nil
@@ -167,8 +170,21 @@ func (b *block) readTestEvent() *cluster.Event {
 	s := b.open(c.Body, c.DefRange, shape{what: "an `event` block", attrs: []string{"type", "name", "payload", "ltime", "member"}})
 	e := &cluster.Event{Name: s.str("name"), Payload: []byte(s.str("payload")), LTime: uint64(s.count("ltime", 1, 0, 1<<40))}
 	e.Type = s.oneOf("type", cluster.EventUser, eventTypes[:len(eventTypes)-1]...)
-	if name := s.str("member"); name != "" {
-		e.Members = []cluster.Member{{Name: name}}
+	about := strings.HasPrefix(e.Type, "member-")
+	if s.attrs["member"] == nil {
+		if about {
+			s.problem(c.DefRange, fmt.Sprintf("a `%s` without its member", e.Type), "Write member = \"NAME\".")
+		}
+		return e
+	}
+	name := s.str("member")
+	switch i := slices.IndexFunc(ms, func(m cluster.Member) bool { return m.Name == name }); {
+	case !about:
+		s.wrong("member", fmt.Sprintf("`member` has no meaning for `%s`", e.Type), "")
+	case i < 0:
+		s.wrong("member", fmt.Sprintf("`member` is no member of this test: \"%s\"", printable(name)), "")
+	default:
+		e.Members = []cluster.Member{ms[i]}
 	}
 	return e
 }
@@ -212,8 +228,7 @@ func (b *block) readExpectFile(c *hcl.Block) ExpectFile {
 	return f
 }
 
-// checkTests reports tests of rules that do not exist, and completes the
-// members of their events.
+// checkTests reports tests of rules that do not exist.
 func (l *loader) checkTests(set *Set) {
 	var names []string
 	for _, r := range set.Rules {
