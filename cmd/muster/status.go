@@ -81,7 +81,7 @@ func (a *app) printStatus(s agent.Status) error {
 	}
 	fmt.Fprintf(a.out, "%s at %s: %s%s\n\n", printable(s.Node.Name), s.Node.Advertise, strings.Join(counts, ", "), mood(s))
 	if s.Problems.HasErrors() {
-		fmt.Fprintf(a.out, "The rules in %s have mistakes; those read %s are in force:\n\n", printable(s.Dir), ago(s.Loaded))
+		fmt.Fprintf(a.out, "The rules in %s have mistakes; %s:\n\n", printable(s.Dir), inForce(s))
 	}
 	if len(s.Problems) > 0 {
 		if err := s.Problems.Print(a.out, false); err != nil {
@@ -94,6 +94,14 @@ func (a *app) printStatus(s agent.Status) error {
 		return nil
 	}
 	return a.printRules(s.Rules)
+}
+
+// inForce says which rules are in force while those on disk have mistakes.
+func inForce(s agent.Status) string {
+	if !slices.ContainsFunc(s.Rules, func(r agent.RuleStatus) bool { return r.File != "" }) {
+		return "none is in force"
+	}
+	return "those read " + ago(s.Loaded) + " are in force"
 }
 
 // mood says what is unusual about the node's view.
