@@ -57,7 +57,7 @@ func (l *loop) first(now time.Time) {
 	program, watch, problems := CompilePartly(l.cfg.RulesDir)
 	l.sources.set(watch)
 	l.took(problems)
-	if program == nil {
+	if program == nil || problems.HasErrors() && len(program.rules) == 0 {
 		l.log.Error("no rules in force until the mistakes are mended", "dir", l.cfg.RulesDir)
 		return
 	}
