@@ -170,13 +170,17 @@ func (l *loop) wake(now time.Time) {
 	}
 }
 
-// next is when the loop has something to do by itself; zero: never.
+// next is when the loop has something to do by itself; zero: never. What
+// waits for a pass to end is looked at when that ends.
 func (l *loop) next() time.Time {
 	var next time.Time
-	for _, s := range l.states {
-		next = sooner(next, s.wake)
-		if !s.running && l.view.Settled {
-			next = sooner(next, s.due())
+	for _, lane := range l.lanes {
+		waits := !l.view.Settled || l.taken(lane)
+		for _, s := range lane.rules {
+			next = sooner(next, s.wake)
+			if !waits {
+				next = sooner(next, s.due())
+			}
 		}
 	}
 	return next
@@ -212,6 +216,9 @@ func (l *loop) begin(ctx context.Context, now time.Time) {
 // taken reports whether a pass under way, perhaps of an older rule set, keeps
 // the lane from starting.
 func (l *loop) taken(lane *lane) bool {
+	if len(l.busy) == 0 {
+		return false
+	}
 	for _, key := range lane.keys {
 		if l.busy[key] {
 			return true
