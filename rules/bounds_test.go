@@ -5,12 +5,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestLargeFiles loads files of 64 KiB that ask for as much depth or work as
-// such a file can. The bound is far above what they take (well under a
-// second): it is there to tell a second from an hour.
+// such a file can. Without the bounds these overflow the stack, or take hours:
+// that is what the test's own time limit is for.
 func TestLargeFiles(t *testing.T) {
 	fill := func(head, unit, tail string) string {
 		return head + strings.Repeat(unit, (maxRuleFile-len(head)-len(tail))/len(unit)) + tail
@@ -51,23 +50,13 @@ func TestLargeFiles(t *testing.T) {
 				}
 				text = fmt.Sprintf("{\"locals\": {\"x\": %q}}", "${"+strings.TrimPrefix(text, "x = ")+"}")
 			}
-			start := time.Now()
 			_, _, problems := loadFiles(map[string]string{file: text})
 			if name == "loops" && file == "rules.hcl" && (len(problems) == 0 || problems[0].Summary != "too many rounds of loops") {
 				t.Errorf("loops: %v", problems)
 			}
-			if took := time.Since(start); took > 30*time.Second {
-				t.Errorf("%s in %s: took %v", name, file, took)
-			} else {
-				t.Log(name, file, took)
-			}
 		}
 	}
-	start := time.Now()
 	for _, unit := range []string{"[", `{"a":`, `"`, "1e9", "-"} {
 		loadFiles(map[string]string{"rules.hcl.json": fill("", unit, "")})
-	}
-	if took := time.Since(start); took > 30*time.Second {
-		t.Errorf("JSON took %v", took)
 	}
 }

@@ -33,11 +33,7 @@ func FuzzLoad(f *testing.F) {
 		if len(text) > maxRuleFile || name != "rules.hcl" && name != "rules.hcl.json" && name != "x.test.hcl" {
 			return
 		}
-		start := time.Now()
 		set, _, problems := loadFiles(map[string]string{name: text})
-		if took := time.Since(start); took > 20*time.Second {
-			t.Errorf("took %v", took)
-		}
 		if (set == nil) != problems.HasErrors() {
 			t.Errorf("a set (%v) and problems: %v", set != nil, problems)
 		}

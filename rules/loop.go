@@ -11,8 +11,8 @@ import (
 
 // maxRounds bounds how often the bodies of an expression's `for` loops are
 // evaluated, all in all: loops within loops would keep the agent busy for
-// hours. A million rounds take about a second.
-const maxRounds = 1_000_000
+// hours. So many rounds take about a quarter of a second.
+const maxRounds = 250_000
 
 // roundsLeft is the variable, of a name that no user can write, in which a
 // context keeps the rounds that are left.
