@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -46,8 +47,16 @@ within ten seconds; a second one stops at once.`,
 	return cmd
 }
 
+// gcPercent makes the heap grow by half before garbage is collected, instead
+// of doubling: some CPU for a third less memory (docs/performance.md). GOGC
+// in the environment goes before it.
+const gcPercent = 50
+
 // runAgent runs an agent until a signal ends it.
 func (a *app) runAgent(ctx context.Context, flags config.Flags) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	cfg, problems := config.Load(flags)
 	if err := a.printProblems(a.err, problems); err != nil {
 		return err
