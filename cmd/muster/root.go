@@ -33,6 +33,11 @@ Start it:     muster agent`,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		// A mistake in --color is told before anything is done.
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			_, err := a.colored(a.out)
+			return err
+		},
 	}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
