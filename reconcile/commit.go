@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"muster/command"
 )
 
@@ -75,11 +77,14 @@ func (r *Reconciler) commit(p *pass) {
 	}
 }
 
-// remember keeps the sum of a file that was just written. The look after the
-// next will trust it.
+// remember keeps the sum of a file that was just written, which need not be
+// read for that.
 func (r *Reconciler) remember(w *want) {
-	if seen, err := r.sums.look(w.file.Path); err == nil {
-		w.seen = seen
+	var st unix.Stat_t
+	if lstat(w.seen.real, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
+		w.seen.note(&st)
+		w.seen.sum, w.dirty = w.sum, false
+		r.sums.put(w.seen.real, w.seen.id, time.Now(), w.sum)
 	}
 }
 
@@ -94,21 +99,19 @@ func (r *Reconciler) adopt(p *pass) {
 	}
 }
 
-// memberDelta is the change from the applied members to the unit's, and since
-// when those that go are missing.
+// memberDelta is what the pass changes in the applied members: who comes, and
+// who goes and since when they are missing.
 func (p *pass) memberDelta() (gained []string, lost map[string]int64) {
-	gained, gone := diffNames(p.st.ref.applied, p.unit.Members)
-	for _, name := range gone {
+	for _, name := range p.out.Lost {
 		if lost == nil {
-			lost = make(map[string]int64, len(gone))
+			lost = make(map[string]int64, len(p.out.Lost))
 		}
+		lost[name] = 0 // believed, by an operator
 		if !p.unit.Override {
 			lost[name] = p.st.ref.missed[name].UnixMilli()
-		} else {
-			lost[name] = 0
 		}
 	}
-	return gained, lost
+	return p.out.Gained, lost
 }
 
 // leaveOwed ends p's transaction with its files in place, but not known to be

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -45,6 +46,10 @@ func helper(text string) int {
 	} else {
 		u.Files = []File{file("a.conf"), file("b.conf")}
 	}
+	time.AfterFunc(30*time.Second, func() {
+		debug.SetTraceback("all")
+		panic("hangs")
+	})
 	r, err := Open(Config{StateDir: filepath.Join(root, "state"), Logger: slog.New(slog.DiscardHandler), OrphanAfter: -1})
 	if err != nil {
 		fmt.Println(err)
@@ -198,10 +203,10 @@ func (h *crashHost) apply(text string, tracer ...string) bool {
 	h.Helper()
 	self, err := os.Executable()
 	must(h, err)
-	env := []string{"MUSTER_TEST_HELPER=" + text, "MUSTER_TEST_ROOT=" + h.root, "GOMAXPROCS=1", "PATH=" + os.Getenv("PATH")}
+	env := []string{"MUSTER_TEST_HELPER=" + text, "MUSTER_TEST_ROOT=" + h.root, "GOMAXPROCS=1", "GORACE=atexit_sleep_ms=0", "PATH=" + os.Getenv("PATH")}
 	res := command.Run(h.Context(), command.Command{Argv: append(slices.Clone(tracer), self), Env: env, Timeout: time.Minute})
-	if res.Err != nil || res.TimedOut {
-		h.Fatalf("%v: %v", tracer, res)
+	if res.Err != nil || res.TimedOut || strings.Contains(string(res.Output), "panic: hangs") {
+		h.Fatalf("%v: %s\n%s", tracer, res.Verdict(), res.Output)
 	}
 	return res.OK()
 }

@@ -47,9 +47,9 @@ type reference struct {
 	missed map[string]time.Time
 }
 
-// look notes at now which members desired lacks.
-func (ref *reference) look(desired []string, hold time.Duration, now time.Time) {
-	_, lost := diffNames(ref.applied, desired)
+// look notes at now which members desired lacks; lost are those of them that
+// were applied last.
+func (ref *reference) look(desired, lost []string, hold time.Duration, now time.Time) {
 	if len(lost) == 0 && len(ref.missed) == 0 {
 		return
 	}

@@ -115,7 +115,8 @@ func TestGuardKeepsItsWord(t *testing.T) {
 				}
 			}
 			q := question{Desired: desired, Doubt: rapid.Bool().Draw(t, "doubt"), Failed: map[string]bool{"a": true, "b": true}, Now: now}
-			ref.look(desired, guard.Hold, now)
+			_, lost := diffNames(ref.applied, desired)
+			ref.look(desired, lost, guard.Hold, now)
 			v := guard.judge(ref, q)
 			if !v.Held {
 				ref.applied = desired
@@ -127,7 +128,7 @@ func TestGuardKeepsItsWord(t *testing.T) {
 			for _, at := range []time.Duration{-1, 0} {
 				later := ref.clone()
 				q.Now = v.Until.Add(at)
-				later.look(desired, guard.Hold, q.Now)
+				later.look(desired, lost, guard.Hold, q.Now)
 				if got := guard.judge(later, q); got.Held != (at < 0) {
 					t.Fatalf("%v from its end at %v: held %v (%s)\nfirst: %s", at, v.Until, got.Held, got.Why, v.Why)
 				}

@@ -89,7 +89,7 @@ func (r *Reconciler) inspect(p *pass) {
 	applied := p.st.ref.applied
 	if !p.unit.Static {
 		p.out.Gained, p.out.Lost = diffNames(applied, p.unit.Members)
-		p.st.ref.look(p.unit.Members, p.unit.Guard.Hold, p.now)
+		p.st.ref.look(p.unit.Members, p.out.Lost, p.unit.Guard.Hold, p.now)
 	}
 	if err := r.compare(p); err != nil {
 		p.err = err

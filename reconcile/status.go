@@ -140,7 +140,7 @@ func (r *Reconciler) finish(p *pass) {
 }
 
 // lookAgain finds out what is on disk and loaded after a pass that did
-// something.
+// something. What succeeded need not be read again.
 func (r *Reconciler) lookAgain(p *pass, tried bool) {
 	if !tried {
 		return
@@ -148,7 +148,7 @@ func (r *Reconciler) lookAgain(p *pass, tried bool) {
 	r.recall(p)
 	for i := range p.wants {
 		w := &p.wants[i]
-		if w.file == nil {
+		if w.file == nil || p.err == nil && !w.dirty {
 			continue
 		}
 		if seen, err := r.sums.look(w.file.Path); err == nil {
