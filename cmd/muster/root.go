@@ -31,7 +31,7 @@ See it work:  muster demo
 Start it:     muster agent`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          known,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		// A mistake in --color is told before anything is done.
 		PersistentPreRunE: func(*cobra.Command, []string) error {
@@ -39,6 +39,7 @@ Start it:     muster agent`,
 			return err
 		},
 	}
+	root.SuggestionsMinimumDistance = 2
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(usage)
@@ -53,6 +54,18 @@ Start it:     muster agent`,
 		strict(cmd)
 	}
 	return root
+}
+
+// known refuses what is no command, and says which one may be meant.
+func known(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("unknown command %q", args[0])
+	if similar := root.SuggestionsFor(args[0]); len(similar) > 0 {
+		err = fmt.Errorf("%w; did you mean %q?", err, similar[0])
+	}
+	return err
 }
 
 // strict makes wrong arguments a usage error, like wrong flags.
