@@ -35,27 +35,53 @@ func (t *Template) accuse(r *run, failure error) error {
 	if failure != nil && err != nil && err.samePlace(fail) {
 		return fail
 	}
-	maps.DeleteFunc(r.unclear, func(id int, _ Refusal) bool { _, too := trial.unclear[id]; return too })
+	maps.DeleteFunc(r.unclear, func(id int, _ suspicion) bool { _, too := trial.unclear[id]; return too })
 	if failure == nil && len(r.unclear) == 0 {
 		return fail
 	}
-	tried, accused := 0, 0
-	for m := range r.everybody() {
-		tried++
+	everybody, accused := r.everybody(), 0
+	for i := range everybody {
+		m := &everybody[i]
 		trial, err := alone(m)
 		if steps < 0 {
 			return fail
 		}
 		if why, guilty := r.guilty(trial, failure != nil, err, fail); guilty {
 			why.Member = m.Name
-			r.refused[m.Name] = why
+			note(r.refused, why)
 			accused++
 		}
 	}
-	if accused == 0 || failure != nil && accused == tried {
+	if accused == 0 && failure == nil {
+		accused = r.recognise()
+	}
+	if accused == 0 || failure != nil && accused == len(everybody) {
 		return fail
 	}
 	return nil
+}
+
+// A suspicion is a refusal that no member can be blamed for yet.
+type suspicion struct {
+	Refusal
+	value value
+}
+
+// recognise notes as refused the members whose name or tags stand in what was
+// refused, and are refused there by themselves. It returns how many.
+func (r *run) recognise() (n int) {
+	for _, id := range slices.Sorted(maps.Keys(r.unclear)) {
+		s := r.unclear[id]
+		bad := r.putInto(&r.t.holes[id], &s.value)
+		for _, m := range r.everybody() {
+			if anyOf(&m, bad) {
+				s.Refusal.Member = m.Name
+				note(r.refused, s.Refusal)
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // final reports whether an execution's error ends it, whoever's fault it is.
@@ -74,7 +100,7 @@ func (r *run) guilty(trial *run, failed bool, err, fail *Error) (Refusal, bool) 
 	}
 	for _, id := range slices.Sorted(maps.Keys(r.unclear)) {
 		if why, ok := trial.unclear[id]; ok {
-			return why, true
+			return why.Refusal, true
 		}
 	}
 	return Refusal{}, false
@@ -92,23 +118,15 @@ func (t *Template) failure(r *run, err error) *Error {
 		Message: fmt.Sprintf("cannot print %s: %s: %s", u.Expr, u.Value, u.Reason)}
 }
 
-// everybody goes through the members that r's lists hold, each once.
-func (r *run) everybody() func(func(*cluster.Member) bool) {
-	return func(yield func(*cluster.Member) bool) {
-		a, b := r.members, r.all
-		for len(a) > 0 || len(b) > 0 {
-			var m *cluster.Member
-			switch {
-			case len(b) == 0 || len(a) > 0 && a[0].Name < b[0].Name:
-				m, a = &a[0], a[1:]
-			case len(a) > 0 && a[0].Name == b[0].Name:
-				m, a, b = &a[0], a[1:], b[1:]
-			default:
-				m, b = &b[0], b[1:]
-			}
-			if !yield(m) {
-				return
-			}
-		}
+// everybody returns the members that r's lists hold, sorted by name.
+func (r *run) everybody() []cluster.Member {
+	all := slices.Concat(r.members, r.all)
+	for _, ms := range r.filters {
+		all = append(all, ms...)
 	}
+	if ms, ok := r.eachValue().([]cluster.Member); ok {
+		all = append(all, ms...)
+	}
+	cluster.SortMembers(all)
+	return slices.CompactFunc(all, func(a, b cluster.Member) bool { return a.Name == b.Name })
 }

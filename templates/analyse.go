@@ -2,6 +2,7 @@ package templates
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"text/template/parse"
 )
@@ -148,6 +149,9 @@ func (a *analysis) action(c context, n *parse.ActionNode, f following) (context,
 	h.spot = spot{context: c, port: followedByPort(f), limit: a.t.maxOutput}
 	if a.g.ends != nil {
 		h.whole = a.g.ends(c, f.text, f.last)
+	}
+	if a.g.limit != nil {
+		h.most = a.g.limit(c, f.text)
 	}
 	switch {
 	case x.from.owner == 0 && x.from.only(0):
@@ -396,25 +400,16 @@ func (a *analysis) fieldError(n parse.Node, x info, name string, have []string) 
 	}
 	hint := didYouMean(name, have)
 	switch {
-	case hint != "":
-		hint = strings.Replace(hint, `"`, `".`, 1)
 	case x.typ == membersType:
 		hint = "range over it, or take one with index"
-	case x.typ == rootType && has(memberFields, name):
+	case x.typ == rootType && slices.Contains(memberFields, name):
 		hint = fmt.Sprintf("a member has one: {{range .Members}}{{.%s}}{{end}}", name)
-	case x.typ == memberType && has(rootFields, name):
+	case x.typ == memberType && slices.Contains(rootFields, name):
 		hint = fmt.Sprintf("within range write $.%s", name)
+	case hint != "":
+		hint = strings.Replace(hint, `"`, `".`, 1)
 	case len(have) > 0 && len(have) < 10:
 		hint = "there is ." + strings.Join(have, " .")
 	}
 	return a.errorf(pos, hint, "%s has no field .%s", x.typ.a(), name)
-}
-
-func has(names []string, name string) bool {
-	for _, n := range names {
-		if strings.EqualFold(n, name) {
-			return true
-		}
-	}
-	return false
 }

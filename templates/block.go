@@ -195,8 +195,8 @@ func (r *run) recall(b *blockRun, kept *block) {
 			continue
 		}
 		if why, ok := kept.refused[b.list[i].Name]; ok {
-			b.refused[b.list[i].Name] = why
-			r.refused[b.list[i].Name] = why
+			note(b.refused, why)
+			note(r.refused, why)
 		}
 	}
 }

@@ -16,14 +16,14 @@ import (
 const (
 	// maxSteps bounds an execution: iterations, calls of templates, and the
 	// work of functions that make or read much.
-	maxSteps = 5_000_000
+	maxSteps = 2_000_000
 	// maxPasses bounds how often a template is executed because members had
 	// to be left out. Each pass leaves out all that the one before refused.
 	maxPasses = 8
 )
 
 var (
-	errSteps  = errors.New("the template does too much: it goes through more than 5,000,000 steps")
+	errSteps  = errors.New("the template does too much: it goes through more than 2,000,000 steps")
 	errOutput = errors.New("the output is too large")
 )
 
@@ -43,7 +43,7 @@ type run struct {
 	steps        int
 	reads        Reads
 	refused      map[string]Refusal // by member
-	unclear      map[int]Refusal    // by hole: those that no member can be blamed for yet
+	unclear      map[int]suspicion  // by hole: those that no member can be blamed for yet
 	blocks       []blockRun
 	block        *blockRun       // in progress
 	current      *cluster.Member // in a range whose output is kept
@@ -95,7 +95,7 @@ func (t *Template) Execute(d Data) (Result, error) {
 
 // next returns a fresh pass like r.
 func (r run) next() *run {
-	r.refused, r.unclear, r.block, r.out = map[string]Refusal{}, map[int]Refusal{}, nil, nil
+	r.refused, r.unclear, r.block, r.out = map[string]Refusal{}, map[int]suspicion{}, nil, nil
 	r.filters = map[string][]cluster.Member{}
 	r.steps = maxSteps
 	r.members, r.all = r.without(r.data.Members), r.without(r.data.AllMembers)

@@ -36,7 +36,7 @@ var (
 func yamlGrammar() *grammar {
 	return &grammar{
 		start: context{base: -1},
-		scan:  scanYAML, after: afterYAML, print: printYAML, ends: endsYAML, join: joinYAML,
+		scan:  scanYAML, after: afterYAML, print: printYAML, ends: endsYAML, join: joinYAML, limit: limitYAML,
 		where: func(c context) string {
 			return [...]string{"at the beginning of a line", "after a dash", "before a scalar", "in a plain scalar",
 				"in a plain scalar", "at a plain scalar", "in a tag or an anchor", "after a colon",
@@ -244,12 +244,30 @@ func endsYAML(c context, next string, last bool) bool {
 	return false
 }
 
+// maxYAMLKey bounds a part of what may be a key, in bytes: readers take a key
+// without a question mark for one up to 1024 characters (section 7.4.2).
+const maxYAMLKey = 500
+
+// limitYAML returns maxYAMLKey where a value may be a key.
+func limitYAML(c context, next string) int {
+	line, _, complete := strings.Cut(next, "\n")
+	switch {
+	case c.state == ymComment || c.state == ymBlock || c.state == ymIndent && c.col > c.base,
+		c.depth == 0 && c.arg == 1,
+		c.depth == 0 && complete && !strings.Contains(line, ":"):
+		return 0
+	}
+	return maxYAMLKey
+}
+
 func printYAML(dst []byte, at spot, v *value) ([]byte, string) {
 	switch at.state {
 	case ymDouble, ymSingle, ymComment, ymBlock:
 		return quotedYAML(dst, at.state, v)
 	case ymIndent:
-		if at.col > at.base {
+		if at.col > at.base && v.text == "" && v.kind != isOther {
+			return dst, "it is empty, and a line's indentation would change"
+		} else if at.col > at.base {
 			return quotedYAML(dst, ymBlock, v)
 		}
 	}

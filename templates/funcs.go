@@ -3,6 +3,7 @@ package templates
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"text/template"
@@ -30,9 +31,16 @@ semver semverCompare urlParse urlJoin
 regexMatch mustRegexMatch regexFind mustRegexFind regexFindAll mustRegexFindAll regexReplaceAll mustRegexReplaceAll
 regexReplaceAllLiteral mustRegexReplaceAllLiteral regexSplit mustRegexSplit regexQuoteMeta`)
 
+// walking names those of them that go through lists and dictionaries, or copy
+// them: what they are given and what they return is weighed.
+var walking = strings.Fields(`
+cat join sortAlpha toString toStrings concat append push mustAppend mustPush prepend mustPrepend rest mustRest
+initial mustInitial reverse mustReverse uniq mustUniq without mustWithout has mustHas slice mustSlice
+chunk mustChunk compact mustCompact deepCopy mustDeepCopy deepEqual`)
+
 // native names text/template's own functions that templates may use. Its
 // call is left out: there is nothing to call.
-var native = strings.Fields("and or not eq ne lt le gt ge len index html js urlquery")
+var native = strings.Fields("and or not eq ne lt le gt ge len index")
 
 // functions returns what t's templates can call, bound to t's execution.
 func (t *Template) functions() template.FuncMap {
@@ -41,9 +49,12 @@ func (t *Template) functions() template.FuncMap {
 	for _, name := range hermetic {
 		fm[name] = t.lenient(all[name])
 	}
-	maps.Copy(fm, dictFunctions())
+	maps.Copy(fm, t.dictFunctions())
 	maps.Copy(fm, t.textFunctions())
 	maps.Copy(fm, t.memberFunctions())
+	for _, name := range walking {
+		fm[name] = t.weighed(fm[name])
+	}
 	return fm
 }
 
@@ -93,10 +104,20 @@ func (t *Template) lenient(f any) any {
 		return func(a, b any) []string { return f(s(a), s(b)) }
 	case func(string, string) map[string]string:
 		return func(a, b any) map[string]string { return f(s(a), s(b)) }
-	case func(string, string, string) string:
-		return func(a, b, c any) string { return f(s(a), s(b), s(c)) }
+	case func(string, string, string) string: // replace, regexReplaceAll, …
+		return func(a, b, c any) (string, error) {
+			if err := replaceable(s(b), s(c)); err != nil {
+				return "", err
+			}
+			return f(s(a), s(b), s(c)), nil
+		}
 	case func(string, string, string) (string, error):
-		return func(a, b, c any) (string, error) { return f(s(a), s(b), s(c)) }
+		return func(a, b, c any) (string, error) {
+			if err := replaceable(s(b), s(c)); err != nil {
+				return "", err
+			}
+			return f(s(a), s(b), s(c))
+		}
 	case func(string, string, int) []string:
 		return func(a, b any, n int) []string { return f(s(a), s(b), n) }
 	case func(string, string, int) ([]string, error):
@@ -105,12 +126,83 @@ func (t *Template) lenient(f any) any {
 		return func(n int, a any) string { return f(n, s(a)) }
 	case func(int, int, string) string:
 		return func(n, m int, a any) string { return f(n, m, s(a)) }
-	case func(int, string, string) string:
-		return func(n int, a, b any) string { return f(n, s(a), s(b)) }
+	case func(int, string, string) string: // wrapWith
+		return func(n int, a, b any) (string, error) {
+			if err := replaceable(s(a), s(b)); err != nil {
+				return "", err
+			}
+			return f(n, s(a), s(b)), nil
+		}
 	case func(string, int, string) map[string]string:
 		return func(a any, n int, b any) map[string]string { return f(s(a), n, s(b)) }
 	}
 	return f
+}
+
+// replaceable says whether b can be put into each place of a, or a of b.
+func replaceable(a, b string) error {
+	if n := (len(a) + 1) * (len(b) + 1); n > 4*maxString {
+		return fmt.Errorf("its result might have %d bytes", n)
+	}
+	return nil
+}
+
+// weighed returns f, spending what its arguments and its result weigh.
+func (t *Template) weighed(f any) any {
+	v := reflect.ValueOf(f)
+	return reflect.MakeFunc(v.Type(), func(args []reflect.Value) []reflect.Value {
+		for _, arg := range args {
+			t.spend(weigh(arg, maxSteps, 0))
+		}
+		var out []reflect.Value
+		if v.Type().IsVariadic() {
+			out = v.CallSlice(args)
+		} else {
+			out = v.Call(args)
+		}
+		switch r := out[0]; {
+		case r.Kind() == reflect.String && r.Len() > maxString:
+			panic(fmt.Errorf("its result has %d bytes: the limit is %d", r.Len(), maxString))
+		case r.Kind() == reflect.Slice && r.Len() > maxList:
+			panic(fmt.Errorf("its result has %d elements: the limit is %d", r.Len(), maxList))
+		}
+		t.spend(weigh(out[0], maxSteps, 0))
+		return out
+	}).Interface()
+}
+
+// weigh returns what it costs to go through v: about its elements, and a
+// kilobyte of its texts for one. Of v that weighs more than limit, or is
+// nested too deep, it says only that: limit+1.
+func weigh(v reflect.Value, limit, depth int) int {
+	for v.IsValid() && v.Kind() == reflect.Interface {
+		v = v.Elem()
+	}
+	if !v.IsValid() {
+		return 1
+	}
+	n := 1
+	if depth > maxDepth {
+		return limit + 1
+	}
+	switch v.Kind() {
+	case reflect.String:
+		n += v.Len() / 1024
+	case reflect.Slice, reflect.Array:
+		switch v.Type().Elem().Kind() {
+		case reflect.Interface, reflect.Slice, reflect.Map, reflect.String:
+			for i := 0; i < v.Len() && n <= limit; i++ {
+				n += weigh(v.Index(i), limit-n, depth+1)
+			}
+		default:
+			n += v.Len()
+		}
+	case reflect.Map:
+		for it := v.MapRange(); it.Next() && n <= limit; {
+			n += 1 + weigh(it.Value(), limit-n, depth+1)
+		}
+	}
+	return min(n, limit+1)
 }
 
 // str returns the text of a value that a function wants as a string.

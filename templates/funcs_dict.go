@@ -11,16 +11,25 @@ import (
 // dictFunctions are sprig's functions on dictionaries, with two differences:
 // what comes from a map comes out sorted by key, and a member's tags are
 // taken for a dictionary too. merge and its kin return a new dictionary.
-func dictFunctions() template.FuncMap {
-	mergeFirst := func(ds ...any) (map[string]any, error) { return merge(ds) }
+func (t *Template) dictFunctions() template.FuncMap {
+	mergeFirst := func(ds ...any) (map[string]any, error) {
+		t.spend(weigh(reflect.ValueOf(ds), maxSteps, 0))
+		return merge(ds)
+	}
 	mergeLast := func(ds ...any) (map[string]any, error) {
+		t.spend(weigh(reflect.ValueOf(ds), maxSteps, 0))
 		ds = slices.Clone(ds)
 		slices.Reverse(ds)
 		return merge(ds)
 	}
 	return template.FuncMap{
 		"keys": keys, "values": values, "get": get, "hasKey": hasKey,
-		"pick": pick, "omit": omit, "pluck": pluck, "dig": dig, "set": set, "unset": unset,
+		"pick": pick, "omit": omit, "pluck": pluck, "dig": dig,
+		"set": func(d map[string]any, key string, v any) (map[string]any, error) {
+			t.spend(weigh(reflect.ValueOf(v), maxSteps, 0))
+			return set(d, key, v)
+		},
+		"unset": unset,
 		"merge": mergeFirst, "mustMerge": mergeFirst,
 		"mergeOverwrite": mergeLast, "mustMergeOverwrite": mergeLast,
 	}

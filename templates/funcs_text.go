@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"reflect"
 	"strconv"
 	"strings"
 	"text/template"
@@ -16,7 +17,7 @@ import (
 // The bounds of what one call can make.
 const (
 	maxList   = 100_000 // elements
-	maxString = 1 << 20 // bytes
+	maxString = 4 << 20 // bytes
 )
 
 // rawText is printed as it is.
@@ -51,6 +52,7 @@ func (e errFail) Error() string { return e.message }
 // textFunctions are the functions that make text or lists: sprig's, with
 // bounds, and with results that know how they want to be printed.
 func (t *Template) textFunctions() template.FuncMap {
+	weighs := func(vs ...any) { t.spend(weigh(reflect.ValueOf(vs), maxSteps, 0)) }
 	bounded := func(s string) (string, error) {
 		t.spend(1 + len(s)/1024)
 		if len(s) > maxString {
@@ -66,16 +68,25 @@ func (t *Template) textFunctions() template.FuncMap {
 		pad := strings.Repeat(" ", n)
 		return bounded(pad + strings.ReplaceAll(s, "\n", "\n"+pad))
 	}
-	toJSON := func(v any) (jsonText, error) { return marshal(v, "") }
-	toPretty := func(v any) (jsonText, error) { return marshal(v, "  ") }
+	toJSON := func(v any) (jsonText, error) { weighs(v); return marshal(v, "") }
+	toPretty := func(v any) (jsonText, error) { weighs(v); return marshal(v, "  ") }
+	sprint := func(v ...any) (string, error) { weighs(v...); return bounded(fmt.Sprint(v...)) }
+	sprintln := func(v ...any) (string, error) { weighs(v...); return bounded(fmt.Sprintln(v...)) }
+	sprintf := func(f any, v ...any) (string, error) {
+		weighs(v...)
+		return bounded(fmt.Sprintf(t.str(f), v...))
+	}
 	return template.FuncMap{
-		"raw":     func(v any) rawText { return rawText(t.str(v)) },
-		"quote":   func(v ...any) any { return t.quote('"', v) },
-		"squote":  func(v ...any) any { return t.quote('\'', v) },
-		"print":   func(v ...any) (string, error) { return bounded(fmt.Sprint(v...)) },
-		"println": func(v ...any) (string, error) { return bounded(fmt.Sprintln(v...)) },
-		"printf":  func(f any, v ...any) (string, error) { return bounded(fmt.Sprintf(t.str(f), v...)) },
-		"indent":  indent,
+		"raw":      func(v any) rawText { return rawText(t.str(v)) },
+		"quote":    func(v ...any) any { return t.quote('"', v) },
+		"squote":   func(v ...any) any { return t.quote('\'', v) },
+		"print":    sprint,
+		"println":  sprintln,
+		"printf":   sprintf,
+		"html":     func(v any) string { return template.HTMLEscapeString(t.str(v)) },
+		"js":       func(v any) string { return template.JSEscapeString(t.str(v)) },
+		"urlquery": func(v any) string { return template.URLQueryEscaper(t.str(v)) },
+		"indent":   indent,
 		"nindent": func(n int, v any) (string, error) {
 			s, err := indent(n, v)
 			return "\n" + s, err

@@ -2,6 +2,7 @@ package templates
 
 import (
 	"fmt"
+	"reflect"
 	"unicode/utf8"
 )
 
@@ -51,6 +52,7 @@ type spot struct {
 	port  bool // a colon and a port follow
 	whole bool // whatever follows ends the word
 	limit int  // bytes that a value may have
+	most  int  // bytes that it may print; 0: any number
 }
 
 // A grammar is how a format is read and how values are printed into it.
@@ -63,6 +65,9 @@ type grammar struct {
 	// ends reports whether the literal text next ends the word before it;
 	// nil when that does not matter.
 	ends func(c context, next string, last bool) bool
+	// limit returns how many bytes a value may print at c, with next to come;
+	// nil when that does not matter.
+	limit func(c context, next string) int
 	// brackets reports whether IPv6 addresses are bracketed at c even when no
 	// port follows.
 	brackets func(c context) bool
@@ -122,6 +127,10 @@ func (g *grammar) show(dst []byte, at *spot, v *value) ([]byte, string) {
 		return append(dst, v.text...), ""
 	case isBad:
 		return dst, v.why
+	case isOther:
+		if weigh(reflect.ValueOf(v.other), at.limit, 0) > at.limit {
+			return dst, "it is too large, or nested too deep"
+		}
 	case isAddr:
 		if !v.addr.IsValid() {
 			return dst, "there is no address"
@@ -142,6 +151,8 @@ func (g *grammar) show(dst []byte, at *spot, v *value) ([]byte, string) {
 	dst, why := g.print(dst, *at, v)
 	if n := len(dst) - mark; why == "" && v.kind == isOther && n > at.limit {
 		why = fmt.Sprintf("it has %d bytes: the limit is %d", n, at.limit)
+	} else if why == "" && at.most > 0 && n > at.most {
+		why = fmt.Sprintf("it prints %d bytes: the limit is %d here", n, at.most)
 	}
 	if why != "" {
 		dst = dst[:mark]

@@ -58,7 +58,7 @@ func (r *run) print(id int, m *cluster.Member, v *value) error {
 func (r *run) refuse(id int, m *cluster.Member, v *value, why string) error {
 	h := &r.t.holes[id]
 	line, column := place(r.t.text, int(h.pos))
-	u := Refusal{Line: line, Column: column, Expr: bounded(h.expr), Value: quoted(v.String()), Reason: why}
+	u := Refusal{Line: line, Column: column, Expr: bounded(h.expr), Value: v.quoted(), Reason: why}
 	mine := h.blame == current && m != nil
 	switch {
 	case h.blame == author || mine && r.blamesVars(h, m, v):
@@ -69,36 +69,48 @@ func (r *run) refuse(id int, m *cluster.Member, v *value, why string) error {
 		return e
 	case mine:
 		u.Member = m.Name
-		if _, known := r.refused[m.Name]; !known {
-			r.refused[m.Name] = u
-			if r.block != nil {
-				r.block.refused[m.Name] = u
-			}
+		note(r.refused, u)
+		if r.block != nil {
+			note(r.block.refused, u)
 		}
 	default:
 		if _, known := r.unclear[id]; !known {
-			r.unclear[id] = u
+			r.unclear[id] = suspicion{u, *v}
 		}
 	}
 	return nil
 }
 
-// String returns a value's text for messages.
-func (v *value) String() string {
+// quoted returns a value for messages.
+func (v *value) quoted() string {
 	switch v.kind {
 	case isNull:
 		return "nil"
 	case isOther:
-		return kindOf(v.other)
+		return "a " + kindOf(v.other)
 	}
-	return v.text
+	return quoted(v.text)
+}
+
+// note adds a refusal, unless its member has been refused before.
+func note(refused map[string]Refusal, why Refusal) {
+	if _, known := refused[why.Member]; !known {
+		refused[why.Member] = why
+	}
 }
 
 // blamesVars reports whether it is .Vars and not the member that has put what
 // is refused into v at h: whether a string of .Vars stands in it that
 // is refused there by itself, and none of the member's does.
 func (r *run) blamesVars(h *hole, m *cluster.Member, v *value) bool {
-	bad := func(s string) bool {
+	bad := r.putInto(h, v)
+	return !anyOf(m, bad) && anyString(r.vars, bad)
+}
+
+// putInto returns a test of a string: whether it stands in v and is refused
+// at h by itself.
+func (r *run) putInto(h *hole, v *value) func(string) bool {
+	return func(s string) bool {
 		if s == "" || !strings.Contains(v.text, s) {
 			return false
 		}
@@ -108,15 +120,16 @@ func (r *run) blamesVars(h *hole, m *cluster.Member, v *value) bool {
 		_, why := r.t.grammar.show(nil, &h.spot, &value{text: s})
 		return why != ""
 	}
-	if bad(m.Name) {
-		return false
-	}
+}
+
+// anyOf reports whether f holds for the name or a tag of m.
+func anyOf(m *cluster.Member, f func(string) bool) bool {
 	for k, v := range m.Tags {
-		if bad(k) || bad(v) {
-			return false
+		if f(k) || f(v) {
+			return true
 		}
 	}
-	return anyString(r.vars, bad)
+	return f(m.Name)
 }
 
 // anyString reports whether f holds for a string in v.

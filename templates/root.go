@@ -54,10 +54,12 @@ type each struct {
 
 // byName returns ms sorted by name: itself, if it is.
 func byName(ms []cluster.Member) []cluster.Member {
-	compare := func(a, b cluster.Member) int { return strings.Compare(a.Name, b.Name) }
-	if !slices.IsSortedFunc(ms, compare) {
-		ms = slices.Clone(ms)
-		slices.SortStableFunc(ms, compare)
+	for i := 1; i < len(ms); i++ {
+		if ms[i].Name < ms[i-1].Name {
+			ms = slices.Clone(ms)
+			slices.SortStableFunc(ms, func(a, b cluster.Member) int { return strings.Compare(a.Name, b.Name) })
+			break
+		}
 	}
 	return ms
 }

@@ -155,8 +155,8 @@ func kindOf(v any) string {
 		return "member"
 	case []cluster.Member:
 		return "list of members"
-	case *root:
-		return "whole data (.)"
+	case root, *root:
+		return "template's data"
 	}
 	switch reflect.TypeOf(v).Kind() {
 	case reflect.Slice, reflect.Array:

@@ -1,0 +1,148 @@
+package templates
+
+import (
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"muster/cluster"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// builtinCases are what the golden files show: testdata/NAME.CASE.golden.
+func builtinCases() map[string]Data {
+	ms := []cluster.Member{
+		{Name: "web1", Addr: netip.MustParseAddr("10.0.0.1"), Status: cluster.Alive, Tags: map[string]string{"role": "web"}},
+		{Name: "web2", Addr: netip.MustParseAddr("fd00::2"), Status: cluster.Alive, Tags: map[string]string{"role": "web", "port": "8081", "weight": "5"}},
+		{Name: "web3", Addr: netip.MustParseAddr("::ffff:10.0.0.3"), Status: cluster.Alive, Tags: map[string]string{"weight": "100"}},
+	}
+	vars := map[string]any{"upstream": "web", "backend": "web", "port": 8080}
+	all := map[string]any{"upstream": "web", "backend": "web", "port": "8080", "weight_tag": "weight", "zone": "web", "max_fails": 0,
+		"fail_timeout": "5s", "method": "least_conn", "keepalive": 16, "mode": "tcp", "balance": "leastconn", "check": false}
+	hostile := []cluster.Member{ms[0],
+		{Name: "web2", Addr: ms[1].Addr, Tags: map[string]string{"port": "80;}\nserver{", "weight": "1 backup"}},
+		{Name: "web3", Addr: ms[2].Addr, Tags: map[string]string{"port": "http"}},
+		{Name: "web4", Addr: ms[2].Addr, Tags: map[string]string{"weight": "9999"}},
+		{Name: "web5", Tags: map[string]string{}},
+	}
+	return map[string]Data{
+		"none":    {Rule: "web", Vars: vars},
+		"one":     {Rule: "web", Vars: vars, Members: ms[:1]},
+		"three":   {Rule: "web", Vars: vars, Members: ms},
+		"vars":    {Rule: "web", Vars: all, Members: ms},
+		"hostile": {Rule: "web", Vars: all, Members: hostile},
+	}
+}
+
+func renderBuiltin(t *testing.T, name string, d Data) Result {
+	t.Helper()
+	text, f, ok := Builtin(name)
+	if !ok {
+		t.Fatalf("no built-in %s", name)
+	}
+	tm, err := Parse(text, Options{Name: name, Format: f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := tm.Execute(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestBuiltins(t *testing.T) {
+	for _, name := range Builtins() {
+		for c, d := range builtinCases() {
+			r := renderBuiltin(t, name, d)
+			golden := filepath.Join("testdata", name+"."+c+".golden")
+			if *update {
+				if err := os.WriteFile(golden, r.Bytes, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(r.Bytes)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", golden, diff)
+			}
+			if hostile := c == "hostile"; hostile != (len(r.Refused) > 0) {
+				t.Errorf("%s: refused %+v", golden, r.Refused)
+			}
+		}
+	}
+}
+
+// TestBuiltinsAreKept proves that the built-ins' members are printed without
+// text/template.
+func TestBuiltinsAreKept(t *testing.T) {
+	for _, name := range Builtins() {
+		text, f, _ := Builtin(name)
+		tm, err := Parse(text, Options{Name: name, Format: f})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(tm.blocks) != 1 || tm.blocks[0] < 0 {
+			t.Errorf("%s: blocks %v", name, tm.blocks)
+		}
+	}
+}
+
+func TestNginxTakesBuiltin(t *testing.T) {
+	nginx := program(t, "nginx")
+	for c, d := range builtinCases() {
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "upstream.conf"), renderBuiltin(t, "nginx-upstream", d).Bytes)
+		// No server block: nginx -t then touches nothing outside the directory.
+		conf := fmt.Sprintf("pid %s/pid;\nerror_log stderr;\nevents {}\nhttp {\n access_log off;\n include %s/upstream.conf;\n}\n", dir, dir)
+		write(t, filepath.Join(dir, "nginx.conf"), []byte(conf))
+		out, err := exec.Command(nginx, "-t", "-q", "-e", "stderr", "-p", dir, "-c", filepath.Join(dir, "nginx.conf")).CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v: %s", c, err, out)
+		}
+	}
+}
+
+func TestHaproxyTakesBuiltin(t *testing.T) {
+	haproxy := program(t, "haproxy")
+	for c, d := range builtinCases() {
+		dir := t.TempDir()
+		base := "defaults\n mode http\n timeout connect 1s\n timeout client 1s\n timeout server 1s\nfrontend f\n mode http\n bind 127.0.0.1:65000\n"
+		if d.Vars["mode"] == "tcp" {
+			base += " mode tcp\n"
+		}
+		base += " default_backend web\n"
+		write(t, filepath.Join(dir, "base.cfg"), []byte(base))
+		write(t, filepath.Join(dir, "web.cfg"), renderBuiltin(t, "haproxy-backend", d).Bytes)
+		out, err := exec.Command(haproxy, "-c", "-q", "-f", filepath.Join(dir, "base.cfg"), "-f", filepath.Join(dir, "web.cfg")).CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v: %s", c, err, out)
+		}
+	}
+}
+
+// program finds a program that Debian keeps in /usr/sbin.
+func program(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath("/usr/sbin/" + name)
+	if err != nil {
+		t.Fatalf("this test needs %s: install its Debian package", name)
+	}
+	return path
+}
+
+func write(t *testing.T, path string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,311 @@
+package templates
+
+import (
+	"bytes"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// hostile are values that some format takes for more than a value.
+var hostile = []string{
+	"", " ", "a b", " a", "a ", "a\tb", "a\nb", "a\r\nb", "a\x00b", "a\x1b[31mb", "\x7f", "\u0085", "\u2028", "\u2029", "\ufeff",
+	"\u202eabc", "\u2066abc\u2069", "\xff\xfe", "a\xc3", "\u00a0", "a\u3000b", "é", "日本", "🙂",
+	`"`, `'`, "`", `\`, `a\`, `\"`, `\'`, `"a"`, `'a'`, `a"b`, `a'b`, `''`, `""`, `"""`, `'''`, `'"'"'`, `\n`, `\u0022`,
+	";", "{", "}", "{}", "x;}\nserver{", "x;}server{", "#", "#a", "a#b", "a #b", "$", "$a", "${a}", "$(id)", "`id`", "$request_body",
+	"{{", "}}", "{{ lookup('pipe','id') }}", "{%", "{#", "%", "%[env(HOME)]", "%(x)s", "${HOME}", "&", "&a", "*", "*a", "!", "!!int 1",
+	"|", ">", "|\n a", "-", "- a", "--", "-f", "?", "? a", ":", "a:", "a: b", ":a", "a:b", ",", "a,b", "[", "]", "[a]", "[a:b]", "=", "a=b",
+	"ansible_connection=local", "<<", "<script>", "@a", "~", "~/x", "^a", "(a)", "a;b", "a|b", "a>b", "../x", "/etc/passwd", "..", ".a", "a.",
+	"null", "Null", "~", "true", "yes", "NO", "on", "y", "1", "0x1", "1e3", "0o7", "1_000", ".5", "-1", "+1", ".inf", ".nan", "2020-01-01", "1:20", "12:30:45",
+	"localhost", "LocalHost.", "localhost.localdomain", "x.localhost", "ip6-loopback", "if", "done", "a\\nb", "EOF", "backup", "a--b", "web-1", "web_1",
+	strings.Repeat("x", 300), strings.Repeat("é", 3000), strings.Repeat("x", 70) + ".example",
+}
+
+// spots are texts with the place of a value marked as @, and the value "clean"
+// fits each of them.
+func spots(f Format) []string {
+	switch f {
+	case Nginx:
+		return []string{"a @ b;", "a b @;", "a web-@-x;", "a @@;", "a \"x @ y\";", "a '@';", "a \"@@\";", "# @ x\na b;", "@ b { c d; }", "a '@' \"@\" @;"}
+	case Haproxy:
+		return []string{"a @ b\n", "server s@ x @\n", "server @ x\n", "a web-@-x @@\n", "a \"x @ y\"\n", "a x'@'y\n", "a \"@@\" @\n", "# @ x\na b\n", "a b # @\n", "@ b\n"}
+	case INI:
+		return []string{"[@]\nx\n", "@ x=@\n", "a x=@ y=@\n", "a x='@'\n", "a x=\"b @\" z\n", "a x=@@\n", "web-@.example b\n", "a\n# @\nb\n", "[a-@]\n", "k = @\n", "k = a @ b\n"}
+	case YAML:
+		return []string{"k: @\n", "- @\n", "@: v\n", "k: {a: @, b: [@, @]}\n", "k: \"a @ b\"\n", "k: '@'\n", "k: web-@-x\n", "k: @.example\n", "k: x @\n", "k: x # @\n",
+			"k: |\n  a @ b\n  @\nl: @\n", "- k: >-\n    @ x\n  l: @\n", "{\"a\":\"@\",\"b\":@}", "\"@\": @\n", "- - @\n  - @ \n", "k:\n  - @ # c\n  - x\n", "@", "k: !!str \"@\"\n"}
+	case JSON:
+		return []string{`{"a":"@"}`, `{"a":@}`, `{@:1}`, `[@,@, "x @ y@"]`, `"@"`, `@`, `{"\\@":"\"@"}`}
+	case TOML:
+		return []string{"k = @\n", "@ = 1\n", "[t.@]\nx = 1\n", "k = \"a @ b\"\n", "k = '@'\n", "k = [@, @]\n", "k = {a = @}\n", "web-@ = 1\n", "@-x = 1\n", "# @\nk = 1\n",
+			"k = \"\"\"\na @ b\"\"\"\n", "k = '''@ x'''\n", "k = \"\"\"@\"\"\"\n", "\"@\".b = @ # @\n", "k = '@'\nl = @\n", "k = \"\"\nl = @\n"}
+	case Shell:
+		return []string{"printf '%s\\0' @ \"a @ b\" 'c @' pre-@-post x@@", "A=@\nB=\"@\"\nprintf '%s\\0' \"$A\" \"$B\"", "# @\nprintf '%s\\0' a # @\nprintf b", "A=$(printf %s \"x$(printf y)\")@\nprintf '%s\\0' \"$A\" \"${A}@\""}
+	case Hosts:
+		return []string{"10.0.0.1 @\n", "10.0.0.1 a @ b\n", "10.0.0.1 @.example # @\n", "10.0.0.1 web-@\n"}
+	}
+	return []string{"a @ b\n", "@\n@\n"}
+}
+
+// atSpot makes a template of a text with marked places.
+func atSpot(spot string) string {
+	return strings.NewReplacer("{", `{{raw "{"}}`, "@", "{{.Vars.v}}").Replace(spot)
+}
+
+func spotTemplate(t testing.TB, f Format, spot string) *Template {
+	t.Helper()
+	// The text is written with other delimiters, so that braces stand for themselves.
+	tm, err := Parse(strings.ReplaceAll(spot, "@", "«.Vars.v»"), Options{Name: "spot", Format: f, LeftDelim: "«", RightDelim: "»"})
+	if err != nil {
+		t.Fatalf("%s %q: %v", f, spot, err)
+	}
+	return tm
+}
+
+// TestStructure proves for every format, place and value that the value is
+// refused, or that the file is the one with "clean" there but for the value.
+func TestStructure(t *testing.T) {
+	for _, f := range Formats() {
+		if f == Shell {
+			continue
+		}
+		for _, spot := range spots(f) {
+			tm := spotTemplate(t, f, spot)
+			printed := 0
+			for _, v := range hostile {
+				if checkStructure(t, tm, spot, v) {
+					printed++
+				}
+			}
+			if printed < 3 {
+				t.Errorf("%s %q: only %d of %d values are printed", f, spot, printed, len(hostile))
+			}
+		}
+	}
+}
+
+// checkStructure reports whether v is printed.
+func checkStructure(t testing.TB, tm *Template, spot, v string) bool {
+	t.Helper()
+	read := reader(tm.format)
+	const clean = "clean"
+	base, err := tm.Execute(Data{Vars: map[string]any{"v": clean}})
+	if err != nil {
+		t.Fatalf("%s %q: clean: %v", tm.format, spot, err)
+	}
+	want, err := read(string(base.Bytes))
+	if err != nil {
+		t.Fatalf("%s %q: clean: %v in %q", tm.format, spot, err, base.Bytes)
+	}
+	got, err := tm.Execute(Data{Vars: map[string]any{"v": v}})
+	if err != nil {
+		return false
+	}
+	if !utf8.Valid(got.Bytes) {
+		t.Errorf("%s %q with %q: %q is not UTF-8", tm.format, spot, v, got.Bytes)
+	}
+	tokens, err := read(string(got.Bytes))
+	if err != nil {
+		t.Errorf("%s %q with %q: cannot read %q: %v", tm.format, spot, v, got.Bytes, err)
+		return true
+	}
+	for i := range want {
+		want[i] = strings.ReplaceAll(want[i], clean, v)
+	}
+	if tm.format == Text {
+		want = strings.SplitAfter(strings.Join(want, ""), "\n")
+	}
+	if diff := cmp.Diff(sortDicts(want), sortDicts(tokens)); diff != "" {
+		t.Errorf("%s %q with %q: printed %q (-want +got):\n%s", tm.format, spot, v, got.Bytes, diff)
+	}
+	return true
+}
+
+// sortDicts makes the order of a dictionary's keys, which depends on the
+// value, no difference.
+func sortDicts(tokens []string) []string {
+	if slices.Contains(tokens, "(dict)") {
+		tokens = slices.Clone(tokens)
+		slices.Sort(tokens)
+	}
+	return tokens
+}
+
+// TestShell lets a real shell read what is printed for it.
+func TestShell(t *testing.T) {
+	for _, spot := range spots(Shell) {
+		tm := spotTemplate(t, Shell, spot)
+		base := runShell(t, tm, "clean")
+		for _, v := range hostile {
+			r, err := tm.Execute(Data{Vars: map[string]any{"v": v}})
+			if err != nil {
+				continue
+			}
+			out, err := exec.Command("/bin/sh", "-c", string(r.Bytes)).CombinedOutput()
+			if want := strings.ReplaceAll(base, "clean", v); err != nil || string(out) != want {
+				t.Errorf("%q with %q: sh read %q and printed %q, %v; want %q", spot, v, r.Bytes, out, err, want)
+			}
+		}
+	}
+}
+
+func runShell(t *testing.T, tm *Template, v string) string {
+	t.Helper()
+	r, err := tm.Execute(Data{Vars: map[string]any{"v": v}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("/bin/sh", "-c", string(r.Bytes)).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%q: %v: %s", r.Bytes, err, out)
+	}
+	return string(out)
+}
+
+// TestPrinted pins what is printed, and what is refused, for each format.
+func TestPrinted(t *testing.T) {
+	const no = "(refused)"
+	for _, c := range []struct {
+		format      Format
+		spot, v, to string
+	}{
+		{Nginx, "a @;", "web-1.example", "a web-1.example;"},
+		{Nginx, "a @;", "a b", no},
+		{Nginx, "a @;", "#x", no},
+		{Nginx, "a x@;", "#x", "a x#x;"},
+		{Nginx, "a x@;", "", "a x;"},
+		{Nginx, "a @;", "", no},
+		{Nginx, "a @;", "$request_body", no},
+		{Nginx, `a "@";`, "$request_body", no},
+		{Nginx, `a "@";`, "x;}\nserver{\"\\", `a "x;}\nserver{\"\\";`},
+		{Nginx, `a '@';`, `it's "x"`, `a 'it\'s "x"';`},
+		{Nginx, "# @\n", "a\nb", no},
+		{Nginx, "# @\n", "x; # {", "# x; # {\n"},
+		{Haproxy, "server @ x\n", "a/b", no},
+		{Haproxy, "server x @\n", "a/b", "server x a/b\n"},
+		{Haproxy, "a '@'\n", "it's", `a 'it'\''s'` + "\n"},
+		{Haproxy, "a \"@\"\n", `$HOME "\`, `a "\$HOME \"\\"` + "\n"},
+		{Haproxy, "a \"@\"\n", "%[env(HOME)]", no},
+		{Haproxy, "a @\n", "-f", no},
+		{INI, "h a=@\n", "ansible_connection=local", "h a=ansible_connection=local\n"},
+		{INI, "h @\n", "ansible_connection=local", no},
+		{INI, "h a=@\n", "b ansible_connection=local", no},
+		{INI, "h a='@'\n", "b ansible_connection=local", "h a='b ansible_connection=local'\n"},
+		{INI, "h a='@'\n", "{{ lookup('pipe','id') }}", no},
+		{INI, "h a='@'\n", "{{ x }}", no},
+		{INI, "[@]\n", "a:children", no},
+		{YAML, "k: @\n", "no", "k: \"no\"\n"},
+		{YAML, "k: @\n", "web-1", "k: web-1\n"},
+		{YAML, "k: @\n", "a: b\n#", "k: \"a: b\\n#\"\n"},
+		{YAML, "k: @-x\n", "a: b", no},
+		{YAML, "k: '@'\n", "it's", "k: 'it''s'\n"},
+		{YAML, "k: '@'\n", "a\nb", no},
+		{YAML, "k: \"@\"\n", "\u202e\x1b", "k: \"\\u202e\\u001b\"\n"},
+		{JSON, `{"a":"@"}`, "\"\\\n\u2028<script>", `{"a":"\"\\\n\u2028<script>"}`},
+		{JSON, `{"a":@}`, "x\"", `{"a":"x\""}`},
+		{JSON, `{"a":@}`, "\xff", no},
+		{TOML, "k = @\n", "1", "k = \"1\"\n"},
+		{TOML, "k = '@'\n", "it's", no},
+		{TOML, "web-@ = 1\n", "a.b", no},
+		{Shell, "A=@\n", "web-1", "A=web-1\n"},
+		{Shell, "A=@\n", "$(id) 'x'", `A='$(id) '\''x'\'''` + "\n"},
+		{Shell, "A=\"@\"\n", "$(id) `id` \"\\", "A=\"\\$(id) \\`id\\` \\\"\\\\\"\n"},
+		{Shell, "A=@\n", "a\nb", no},
+		{Shell, "echo @>f\n", "2", "echo '2'>f\n"},
+		{Shell, "echo $((1 + @))\n", "a[$(id)]", no},
+		{Shell, "echo $((1 + @))\n", "41", "echo $((1 + 41))\n"},
+		{Hosts, "10.0.0.1 @\n", "web_1.example", "10.0.0.1 web_1.example\n"},
+		{Hosts, "10.0.0.1 @\n", "localhost", no},
+		{Hosts, "@ x\n", "not-an-address", no},
+		{Hosts, "@ x\n", "10.0.0.7", "10.0.0.7 x\n"},
+		{Text, "a @\n", "x; \"y\" {{", "a x; \"y\" {{\n"},
+		{Text, "a @\n", "x\ny", no},
+		{Text, "a @\n", "\u2066x", no},
+	} {
+		r, err := spotTemplate(t, c.format, c.spot).Execute(Data{Vars: map[string]any{"v": c.v}})
+		got := string(r.Bytes)
+		if err != nil {
+			got = no
+		}
+		if got != c.to {
+			t.Errorf("%s %q with %q: %q, want %q (%v)", c.format, c.spot, c.v, got, c.to, err)
+		}
+	}
+}
+
+// TestLong proves that values have a bounded length.
+func TestLong(t *testing.T) {
+	ms := someMembers(2)
+	ms[0].Tags = map[string]string{"v": strings.Repeat("x", maxValue+1)}
+	ms[1].Tags = map[string]string{"v": strings.Repeat("x", maxValue)}
+	for _, f := range Formats() {
+		text := "{{range .Members}}\"{{.Tags.v}}\"\n{{end}}"
+		if f == Hosts {
+			text = "{{range .Members}}10.0.0.1 {{.Name}} # {{.Tags.v}}\n{{end}}"
+		}
+		if f == JSON {
+			text = "[{{range .Members}}\"{{.Tags.v}}\",{{end}}0]"
+		}
+		tm, err := Parse(text, Options{Format: f})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := tm.Execute(Data{Members: ms})
+		if err != nil || len(r.Refused) != 1 || r.Refused[0].Member != ms[0].Name || !strings.Contains(r.Refused[0].Reason, "4097 bytes") {
+			t.Errorf("%s: %v, refused %+v", f, err, r.Refused)
+		}
+		if n := len(r.Refused[0].Value); n > 300 {
+			t.Errorf("%s: the message quotes %d bytes", f, n)
+		}
+		if !bytes.Contains(r.Bytes, []byte(strings.Repeat("x", maxValue))) {
+			t.Errorf("%s: the value at the limit is missing", f)
+		}
+	}
+}
+
+// TestNoPlace proves that a template is refused where no value can stand
+// safely, or where the place cannot be told.
+func TestNoPlace(t *testing.T) {
+	for _, c := range []struct {
+		format     Format
+		text, want string
+	}{
+		{Nginx, `a \{{.Rule}};`, "backslash"},
+		{Nginx, `a $host{{.Rule}};`, "name of a variable"},
+		{Nginx, `a "$host{{.Rule}}";`, "name of a variable"},
+		{Nginx, `a "b"{{.Rule}};`, "closing quote"},
+		{Nginx, `a {{if .Rule}}"{{end}} b;`, "branches end in different places"},
+		{Nginx, `a {{if .Rule}}b{{end}}"{{.Rule}}";`, "only some end within a word"},
+		{Haproxy, `a "$HOME{{.Rule}}"`, "name of a variable"},
+		{Haproxy, "{{range .Members}}a '{{end}}\n", "begins before a word and ends in single quotes"},
+		{YAML, "k: |{{.Rule}}\n", "head of a block scalar"},
+		{YAML, "k: \"a\" {{.Rule}}\n", "closing quote"},
+		{YAML, "k: {{if .Rule}}x{{end}}'{{.Rule}}'\n", "only some end within a scalar"},
+		{JSON, `{"a":"\{{.Rule}}"}`, "backslash"},
+		{TOML, `a = "x"{{.Rule}}`, "closing quote"},
+		{TOML, `a = """x"""{{.Rule}}`, "closing quote"},
+		{Shell, `A="$(echo {{.Rule}})"`, "substitution within double quotes"},
+		{Shell, "A=\"`echo {{.Rule}}`\"", "substitution within double quotes"},
+		{Shell, "A=`echo {{.Rule}}`", "does not follow"},
+		{Shell, "cat <<EOF\n{{.Rule}}\nEOF\n", "here documents"},
+		{Shell, `A=${B:-{{.Rule}}}`, "in ${ }"},
+		{Shell, `A=$'{{.Rule}}'`, "does not follow"},
+		{Shell, `A="$(case x in x) echo;; esac)" B={{.Rule}}`, "case"},
+		{Shell, `A=$B{{.Rule}}`, "write ${name}"},
+	} {
+		_, err := Parse(c.text, Options{Name: "t", Format: c.format})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %q: %v, want %q", c.format, c.text, err, c.want)
+		}
+	}
+}
+
+func ExampleFormatFor() {
+	fmt.Println(FormatFor("/etc/nginx/conf.d/web.conf"), FormatFor("/etc/ansible/hosts"), FormatFor("/etc/hosts"), FormatFor("/srv/x.conf"))
+	// Output: nginx ini hosts text
+}

@@ -1,0 +1,250 @@
+package templates
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"muster/cluster"
+)
+
+func parsed(t testing.TB, f Format, text string) *Template {
+	t.Helper()
+	tm, err := Parse(text, Options{Name: "t", Format: f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tm
+}
+
+// threeMembers are a, b whose tags are hostile, and c.
+func threeMembers() []cluster.Member {
+	return []cluster.Member{
+		{Name: "a", Addr: netip.MustParseAddr("10.0.0.1"), Port: 1, Status: cluster.Alive, Tags: map[string]string{"role": "web", "x": "1,2"}},
+		{Name: "b", Addr: netip.MustParseAddr("10.0.0.2"), Port: 2, Status: cluster.Alive, Tags: map[string]string{"role": "w;eb", "x": "3"}},
+		{Name: "c", Addr: netip.MustParseAddr("fd00::3"), Port: 3, Status: cluster.Leaving, Tags: map[string]string{"role": "db", "x": "4,5"}},
+	}
+}
+
+// TestRefusedMemberIsLeftOut proves for every way of getting at a member that
+// it alone is left out, everywhere, and reported with the place.
+func TestRefusedMemberIsLeftOut(t *testing.T) {
+	for _, c := range []struct{ text, want, at string }{
+		{"{{range .Members}}{{.Name}} {{.Tags.role}};\n{{end}}", "a web;\nc db;\n", "1:31"},
+		{"{{len .Members}};\n{{range .Members}}{{.Tags.role}};\n{{end}}", "2;\nweb;\ndb;\n", "2:21"},
+		{"{{range $i, $m := .Members}}{{$i}} {{$m.Tags.role}};\n{{end}}", "0 web;\n1 db;\n", "1:38"},
+		{"{{range $m := .Members}}{{with $m.Tags.role}}{{.}};\n{{end}}{{end}}", "web;\ndb;\n", "1:48"},
+		{"{{range .Members}}{{with .Tags}}{{.role}};\n{{end}}{{end}}", "web;\ndb;\n", "1:35"},
+		{"{{with index .Members 1}}{{.Name}} {{.Tags.role}};\n{{end}}", "c db;\n", "1:38"},
+		{`{{define "s"}}{{.Name}} {{.Tags.role}};` + "\n" + `{{end}}{{range .Members}}{{template "s" .}}{{end}}`, "a web;\nc db;\n", "1:27"},
+		{`{{range $r, $ms := groupBy .Members "role"}}{{$r}}:{{range $ms}} {{.Name}}{{end}};` + "\n{{end}}", "db: c;\nweb: a;\n", "1:47"},
+		{`{{range $r, $ms := groupBy .Members "x"}}{{range $ms}}{{.Tags.role}};` + "\n{{end}}{{end}}", "web;\ndb;\n", "1:57"},
+		{`{{range members "all"}}{{.Tags.role}};` + "\n{{end}}", "web;\ndb;\n", "1:26"},
+		{"{{range .AllMembers}}{{.Tags.role}};\n{{end}}{{range .Members}}{{.Name}};\n{{end}}", "web;\ndb;\na;\nc;\n", "1:24"},
+		{"{{range reverse .Members}}{{.Tags.role}};\n{{end}}", "db;\nweb;\n", "1:29"},
+		{`{{range shuffleFor .Rule .Members}}{{.Tags.role}};` + "\n{{end}}", "db;\nweb;\n", "1:38"},
+		{"{{range .Members}}{{$n := .Tags.role}}{{range $.Members}}{{$n}};\n{{end}}{{end}}", "web;\nweb;\ndb;\ndb;\n", "1:60"},
+		{"{{$s := \"\"}}{{range .Members}}{{$s = printf \"%s%s-\" $s .Tags.role}}{{end}}x{{$s}};\n", "xweb-db-;\n", "1:78"},
+		{"{{$s := \"\"}}{{range .Members}}{{$s = printf \"%s%s-\" $s .Tags.role}}x{{$s}};\n{{end}}", "xweb-;\nxweb-db-;\n", "1:71"},
+		{`x {{range .Members}}{{range splitList ";" .Tags.role}}{{. | replace "w" " "}};{{end}}{{end}}`, "x db;", "1:57"},
+		{"{{(index .Members 0).Tags.role}} {{(index .Members 1).Tags.role}};", "web db;", "1:37"},
+		{"{{range .Members}}{{index (splitList \",\" .Tags.x) 1}};\n{{end}}", "2;\n5;\n", "1:21"},
+	} {
+		ms := threeMembers()
+		d := Data{Rule: "r", Members: ms, AllMembers: ms, Self: ms[0], Select: func(string) ([]cluster.Member, error) { return ms, nil }}
+		tm := parsed(t, Nginx, c.text)
+		for range 2 { // the second time from memory
+			r, err := tm.Execute(d)
+			if err != nil {
+				t.Errorf("%s: %v", c.text, err)
+				continue
+			}
+			if diff := cmp.Diff(c.want, string(r.Bytes)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", c.text, diff)
+			}
+			if len(r.Refused) == 0 || r.Refused[0].Reason == "" || !slices.ContainsFunc(r.Refused, func(f Refusal) bool {
+				return f.Member == "b"
+			}) {
+				t.Errorf("%s: refused %+v", c.text, r.Refused)
+				continue
+			}
+			if at := fmt.Sprintf("%d:%d", r.Refused[0].Line, r.Refused[0].Column); at != c.at {
+				t.Errorf("%s: at %s, want %s", c.text, at, c.at)
+			}
+		}
+	}
+}
+
+// TestAuthorsFault proves that what no member has done is an error, with its
+// place, and leaves nobody out.
+func TestAuthorsFault(t *testing.T) {
+	ms := threeMembers()
+	ms[1].Tags = ms[0].Tags
+	for _, c := range []struct{ text, want string }{
+		{"x {{.Vars.bad}};", "t:1:5: cannot print .Vars.bad: \"a b\": it has a space, which is not allowed in a bare word of nginx; `raw` prints a value as it is"},
+		{"{{range .Members}}{{$.Vars.bad}};{{end}}", "t:1:21: cannot print $.Vars.bad"},
+		{"{{range .Members}}{{printf \"%s%s\" .Name $.Vars.bad}};{{end}}", "t:1:21: cannot print printf"},
+		{"{{range .Members}}{{.Tags.nix | default $.Vars.bad}};{{end}}", "cannot print"},
+		{"{{range .Members}}{{.Name}}:{{$.Vars.bad | port}};{{end}}", "it is not a number from 1 to 65535"},
+		{"x {{.Vars.nix}};", "cannot print .Vars.nix: nil: there is no value; say what to print instead: `default`"},
+		{"{{.Self.Tags.bad}};", "cannot print .Self.Tags.bad"},
+		{"{{$x := \"\"}}{{range .Members}}{{$x = $.Vars.bad}}{{end}}{{$x}};", "cannot print $x"},
+		{"{{range .Members}}{{fail \"no way\"}}{{end}}", "fail: no way"},
+		{"{{.Each.Key}};", "the rule's template has no for_each"},
+		{"{{range members \"x\"}}{{end}}", "there are no other members here"},
+		{"{{index .Members 7}};", "index out of range"},
+		{"{{range .Members}}{{index .Tags.role 99}}{{end}};", "out of range"},
+		{"x {{.Vars}};", "a dictionary cannot be printed here"},
+		{"x {{.}};", "a template's data cannot be printed here"},
+		{"{{range .Members}}{{.}};{{end}}", ""},
+	} {
+		d := Data{Rule: "r", Members: ms, AllMembers: ms, Self: cluster.Member{Name: "s", Tags: map[string]string{"bad": ";"}},
+			Vars: map[string]any{"bad": "a b"}}
+		r, err := parsed(t, Nginx, c.text).Execute(d)
+		if c.want == "" {
+			if err != nil || len(r.Refused) != 3 {
+				t.Errorf("%s: %v, refused %+v", c.text, err, r.Refused)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) || isError(err) == nil {
+			t.Errorf("%s:\n got %v (%q, %+v)\nwant %s", c.text, err, r.Bytes, r.Refused, c.want)
+		}
+	}
+}
+
+// TestExecutionBounds proves that runaway templates end, and soon.
+func TestExecutionBounds(t *testing.T) {
+	ms := someMembers(100)
+	for _, text := range []string{
+		"{{range until 1000000000}}{{end}}", "{{range 1000000000}}{{end}}", "{{range untilStep 0 1000000000 1}}{{end}}",
+		"{{range until 100000}}{{range until 100000}}{{end}}{{end}}", "{{range until 100000}}{{$x := until 100000}}{{end}}",
+		`{{repeat 1000000000 "x"}}`, "{{seq 1000000000}}", `{{indent 1000000000 "x"}}`, `{{printf "%1000000d" 1 | repeat 100}}`,
+		"{{range .Members}}{{range $.Members}}{{range $.Members}}{{range $.Members}}{{end}}{{end}}{{end}}{{end}}",
+		`{{$s := "xxxxxxxxxxxxxxxxxxxxxxxx"}}{{range until 100}}{{$s = printf "%s%s" $s $s}}{{end}}`,
+		`{{$s := "xxxxxxxxxxxxxxxxxxxxxxxx"}}{{range until 100}}{{$s = cat $s $s}}{{end}}`,
+		`{{$s := list 1}}{{range until 100}}{{$s = concat $s $s}}{{end}}`,
+		`{{$s := "x"}}{{range until 100}}{{$s = replace "x" "xxxxxxxx" $s}}{{end}}`,
+		`{{$d := dict}}{{$_ := set $d "d" $d}}{{$d}}`,
+		"{{range until 100000}}{{repeat 1000 \"x\"}}{{end}}", strings.Repeat("x", 5000) + "{{range until 1000}}" + strings.Repeat("x", 5000) + "{{end}}",
+	} {
+		if r, err := parsed(t, Text, text).Execute(Data{Members: ms}); err == nil {
+			t.Errorf("%s: no error, %d bytes", text, len(r.Bytes))
+		} else if len(err.Error()) > 1000 {
+			t.Errorf("%s: the message has %d bytes", text, len(err.Error()))
+		}
+	}
+	tm, err := Parse("{{range .Members}}{{.Name}}\n{{end}}", Options{MaxOutput: 900})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tm.Execute(Data{Members: ms}); err == nil || !strings.Contains(err.Error(), "larger than 900 bytes") {
+		t.Errorf("%v", err)
+	}
+	if r, err := tm.Execute(Data{Members: ms[:90]}); err != nil || len(r.Bytes) != 900 {
+		t.Errorf("%v, %d bytes", err, len(r.Bytes))
+	}
+}
+
+// TestManyHostile proves that a thousand hostile members among ten thousand
+// cost a few executions, in templates that tell whose fault it is and in one
+// that does not.
+func TestManyHostile(t *testing.T) {
+	ms := someMembers(10000)
+	for i := 0; i < len(ms); i += 10 {
+		ms[i].Tags = map[string]string{"role": "x;}\nserver{"}
+	}
+	for _, text := range []string{
+		"{{range .Members}}{{.Tags.role}};\n{{end}}",
+		"{{range $i, $m := .Members}}{{.Tags.role}};\n{{end}}",
+		`{{range $r, $ms := groupBy .Members "role"}}x{{$r}};{{end}}`,
+	} {
+		r, err := parsed(t, Nginx, text).Execute(Data{Members: ms, AllMembers: ms})
+		if err != nil || len(r.Refused) != 1000 || strings.Contains(string(r.Bytes), "}") {
+			t.Errorf("%s: %v, %d refused", text, err, len(r.Refused))
+		}
+	}
+}
+
+func TestReads(t *testing.T) {
+	ms := threeMembers()[:1]
+	for text, want := range map[string]Reads{
+		"x":                         {},
+		"{{.Rule}}{{.Vars.x}}":      {},
+		"{{range .Members}}{{end}}": {Members: true},
+		"{{len .AllMembers}}":       {AllMembers: true},
+		"{{.Self.Name}}":            {Self: true},
+		`{{len (members "b" "c")}}`: {Filters: []string{"b c"}},
+		`{{len (members "c")}}{{members "b" | len}}{{len (members "c")}}`: {Filters: []string{"b", "c"}},
+		`{{template "x" .}}{{define "x"}}{{len .Members}}{{end}}`:         {Members: true},
+		`{{with $x := dict "r" .}}{{len $x.r.AllMembers}}{{end}}`:         {AllMembers: true},
+		"{{if .Vars.no}}{{.Self.Name}}{{end}}":                            {},
+		"{{len .Each.Value}}":                                             {Members: true},
+	} {
+		r, err := parsed(t, Text, text).Execute(Data{Members: ms, AllMembers: ms, Self: ms[0], Vars: map[string]any{"x": 1},
+			HasEach: true, EachValue: ms, Select: func(string) ([]cluster.Member, error) { return ms, nil }})
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		if diff := cmp.Diff(want, r.Reads); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
+// TestConcurrent lets several goroutines use a template for two for_each keys.
+func TestConcurrent(t *testing.T) {
+	tm := parsed(t, Nginx, "{{.Each.Key}};\n{{range .Members}}{{.Name}} {{$.Each.Key}};\n{{end}}")
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			key := fmt.Sprint("k", i%2)
+			for n := range 50 {
+				ms := someMembers(1 + (n+i)%7)
+				r, err := tm.Execute(Data{Members: ms, HasEach: true, EachKey: key})
+				want := key + ";\n"
+				for _, m := range ms {
+					want += m.Name + " " + key + ";\n"
+				}
+				if err != nil || string(r.Bytes) != want {
+					t.Errorf("%v: %q, want %q", err, r.Bytes, want)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestReadOnly proves that a template cannot change the rule's vars.
+func TestReadOnly(t *testing.T) {
+	vars := map[string]any{"d": map[string]any{"a": 1}, "l": []any{1}}
+	tm := parsed(t, Text, `{{$_ := set .Vars "new" 1}}{{$_ := set .Vars.d "a" 2}}{{$_ := unset .Vars "l"}}{{.Vars.d.a}}`)
+	for range 2 {
+		r, err := tm.Execute(Data{Vars: vars})
+		if err != nil || string(r.Bytes) != "2" {
+			t.Errorf("%v: %q", err, r.Bytes)
+		}
+	}
+	if diff := cmp.Diff(map[string]any{"d": map[string]any{"a": 1}, "l": []any{1}}, vars); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestEachKeyIsRemembered proves that what is kept does not mix up keys,
+// rules or vars.
+func TestKeptApart(t *testing.T) {
+	tm := parsed(t, Text, "{{range .Members}}{{$.Each.Key}} {{$.Vars.v}} {{$.Rule}} {{.Name}}\n{{end}}")
+	ms := someMembers(1)
+	for i := range 20 {
+		key, v, rule := fmt.Sprint("k", i%3), fmt.Sprint("v", i%2), fmt.Sprint("r", i/7)
+		r, err := tm.Execute(Data{Members: ms, HasEach: true, EachKey: key, Vars: map[string]any{"v": v}, Rule: rule})
+		if want := fmt.Sprintf("%s %s %s web-00000\n", key, v, rule); err != nil || string(r.Bytes) != want {
+			t.Errorf("%v: %q, want %q", err, r.Bytes, want)
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package templates
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+// TestMistakes pins where mistakes are found and what is said about them.
+func TestMistakes(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"{{.Member}}", `t:1:3: the data has no field .Member; did you mean ".Members"?`},
+		{"a\n  {{range .Members}}{{.Nmae}}{{end}}", `t:2:23: a member has no field .Nmae; did you mean ".Name"?`},
+		{"{{range $m := .Members}}{{$m.Adr}}{{end}}", `t:1:29: a member has no field .Adr; did you mean ".Addr"?`},
+		{"{{range .Members}}{{.Vars.x}}{{end}}", `t:1:21: a member has no field .Vars; within range write $.Vars`},
+		{"{{.Name}}", `t:1:3: the data has no field .Name; a member has one: {{range .Members}}{{.Name}}{{end}}`},
+		{"{{.Members.Name}}", `t:1:11: a list of members has no field .Name; range over it, or take one with index`},
+		{"{{.Self.Tags.role.x}}", `a text has no field .x`},
+		{"{{.Self.Addr.IsIPv4}}", `an address has no field .IsIPv4`},
+		{"{{(index .Members 0).Nme}}", `a member has no field .Nme; did you mean ".Name"?`},
+		{`{{range members "role=api"}}{{.Prot}}{{end}}`, `t:1:31: a member has no field .Prot; did you mean ".Port"?`},
+		{`{{range $r, $ms := groupBy .Members "role"}}{{range $ms}}{{.Foo}}{{end}}{{end}}`, `a member has no field .Foo; there is .Name .Addr .Port .Status .Tags`},
+		{"{{with index .Members 0}}{{.Nam}}{{end}}", `did you mean ".Name"?`},
+		{`{{define "s"}}{{.Nam}}{{end}}{{range .Members}}{{template "s" .}}{{end}}`, `t:1:17: a member has no field .Nam; did you mean ".Name"?`},
+		{`{{.Each.Kye}}`, `.Each has no field .Kye; did you mean ".Key"?`},
+		{"{{range .Rule}}{{end}}", `t:1:9: cannot range over .Rule: it is a text`},
+		{"{{if .Members}}\n{{ upcase .Rule }}{{end}}", `t:2:4: there is no function "upcase"`},
+		{"{{uper .Rule}}", `t:1:3: there is no function "uper"; did you mean "upper"?`},
+		{"{{now}}", "there is no clock"},
+		{"{{call .Vars.f}}", `there is no function "call"`},
+		{"{{key \"x\"}}", "consul-template"},
+		{"{{_print 1 .}}", `there is no function "_print"`},
+		{`{{template "x"}}`, `t:1:12: there is no template "x"`},
+		{`{{define "a"}}{{template "a"}}{{end}}{{template "a"}}`, "a template cannot call itself"},
+		{`{{define "a"}}{{template "b"}}{{end}}{{define "b"}}{{template "a"}}{{end}}{{template "a"}}`, "a template cannot call itself"},
+		{"a\n {{if}}", "t:2:2: missing value for if"},
+		{"{{if .Rule}}", "t:1:"},
+		{"a {{end}}", "t:1:3: unexpected {{end}}"},
+		{"{{$x}}", `t:1:3: undefined variable "$x"`},
+		{"{{ .Rule", "unclosed action"},
+		{`a {{"a\nb"}}`, `t:1:5: cannot print "a\nb" in text: it has a line break`},
+		{"{{", "t:1:1: "},
+	} {
+		_, err := Parse(c.text, Options{Name: "t"})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q:\n got %v\nwant %s", c.text, err, c.want)
+			continue
+		}
+		var e *Error
+		if !errors.As(err, &e) || e.Name != "t" || e.Line < 1 || e.Column < 1 || strings.ContainsAny(e.Message, "\x00\n") {
+			t.Errorf("%q: %#v", c.text, err)
+		}
+	}
+}
+
+// TestFine pins what is no mistake.
+func TestFine(t *testing.T) {
+	for _, text := range []string{
+		"{{range .Members}}{{.Addr.Is6}} {{.Addr.String}} {{.Addr.Unmap}}{{end}}",
+		"{{$x := .Members}}{{range $x}}{{.Name}}{{end}}",
+		"{{$x := 1}}{{if .Rule}}{{$x = .Rule}}{{end}}{{$x}}",
+		"{{range $k, $v := .Self.Tags}}{{$k}}={{$v}} {{end}}",
+		"{{range .Vars.list}}{{.anything.goes}}{{end}}",
+		"{{with .Vars.x}}{{.y}}{{end}}",
+		`{{block "b" .}}{{range .Members}}{{.Name}}{{end}}{{end}}`,
+		`{{template "s" dict "root" $ "x" 1}}{{define "s"}}{{.root.Rule}}{{end}}`,
+		"{{range $i, $m := .Members}}{{if $i}}, {{end}}{{$m.Name}}{{end}}",
+		"{{range reverse .Members}}{{.Name}}{{end}}",
+		"{{(first .Members).Name}}",
+		"{{/* a comment */}}{{- 3 -}}",
+		"{{range .Members}}{{if .Tags.x}}{{continue}}{{else}}{{break}}{{end}}{{end}}",
+		"{{range 3}}{{.}}{{end}}",
+		"{{if and .Rule (not .Members) (or (eq 1 1) (lt 1 2))}}{{end}}",
+	} {
+		if _, err := Parse(text, Options{Name: "t"}); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestParseBounds(t *testing.T) {
+	deep := func(n int) string { return strings.Repeat("{{if .Rule}}", n) + strings.Repeat("{{end}}", n) }
+	chain := func(n int) string { return "{{if .Rule}}" + strings.Repeat("{{else if .Rule}}", n) + "{{end}}" }
+	parens := func(n int) string { return "{{" + strings.Repeat("(", n) + ".Rule" + strings.Repeat(")", n) + "}}" }
+	for name, c := range map[string]struct {
+		text string
+		ok   bool
+	}{
+		"blocks at the limit":      {deep(MaxNesting), true},
+		"blocks too deep":          {deep(MaxNesting + 1), false},
+		"a million blocks":         {strings.Repeat("{{if 1}}", 30000), false},
+		"else if at the limit":     {chain(MaxNesting - 1), true},
+		"else if too long":         {chain(MaxNesting), false},
+		"parentheses at the limit": {parens(MaxNesting), true},
+		"parentheses too deep":     {parens(MaxNesting + 1), false},
+		"many blocks in a row":     {strings.Repeat("{{if .Rule}}{{else if .Rule}}{{end}}", 1000), true},
+		"many parentheses":         {strings.Repeat("{{(.Rule)}}", 1000), true},
+		"parentheses in a string":  {`{{"` + strings.Repeat("(", 200) + `"}}`, true},
+		"blocks in a comment":      {"{{/* " + strings.Repeat("{{if .Rule}}", 200) + " */}}", true},
+		"blocks with trimming":     {strings.Repeat("{{- if .Rule -}}", 200), false},
+		"text at the limit":        {strings.Repeat("x", MaxText), true},
+		"text too long":            {strings.Repeat("x", MaxText+1), false},
+		"calls that multiply":      {multiply(40), false},
+	} {
+		_, err := Parse(c.text, Options{Name: "t"})
+		if (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := Parse(strings.Repeat("<<if .Rule>>", 200), Options{LeftDelim: "<<", RightDelim: ">>"}); err == nil {
+		t.Error("other delimiters: nesting is not bounded")
+	}
+}
+
+// multiply makes n templates, each of which ranges over the next.
+func multiply(n int) string {
+	var b strings.Builder
+	for i := range n {
+		name := func(i int) string { return strings.Repeat("t", i+1) }
+		b.WriteString(`{{define "` + name(i) + `"}}`)
+		if i+1 < n {
+			b.WriteString(strings.Repeat(`{{template "`+name(i+1)+`"}}`, 2) + strings.Repeat("{{range .Rule}}", 1))
+		}
+		b.WriteString("{{end}}")
+	}
+	return b.String()
+}
+
+func TestFormats(t *testing.T) {
+	for path, want := range map[string]Format{
+		"/etc/nginx/conf.d/web.conf": Nginx, "/etc/haproxy/haproxy.cfg": Haproxy, "/srv/haproxy.cfg": Haproxy,
+		"/etc/munin/munin-conf.d/x.conf": INI, "/etc/ansible/hosts": INI, "/x/a.ini": INI, "/x/a.yml": YAML, "/x/a.YAML": YAML,
+		"/etc/prometheus/targets.json": JSON, "/x/a.toml": TOML, "/etc/default/web": Shell, "/x/.env": Shell, "/x/a.sh": Shell,
+		"/etc/hosts": Hosts, "/etc/dnsmasq.d/web.hosts": Hosts, "/x/a.conf": Text, "/x/a": Text,
+	} {
+		if got := FormatFor(path); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+	for _, f := range Formats() {
+		if got, err := ParseFormat(string(f)); got != f || err != nil {
+			t.Errorf("%s: %s, %v", f, got, err)
+		}
+	}
+	if _, err := ParseFormat("ngnix"); err == nil || !strings.Contains(err.Error(), `did you mean "nginx"?`) {
+		t.Errorf("%v", err)
+	}
+}
