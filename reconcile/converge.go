@@ -62,12 +62,12 @@ func (r *Reconciler) Converge(ctx context.Context, units []Unit) []Outcome {
 }
 
 // begin prepares a pass for every unit, and locks their rules until unlock is
-// called. With claim, the units' paths become theirs.
-func (r *Reconciler) begin(units []Unit, claim bool) (passes []*pass, unlock func()) {
+// called. Only for real do the units' paths become theirs, and new rules known.
+func (r *Reconciler) begin(units []Unit, real bool) (passes []*pass, unlock func()) {
 	passes = make([]*pass, len(units))
 	r.mu.Lock()
 	for i := range units {
-		passes[i] = &pass{unit: &units[i], now: r.now(), st: r.ruleOf(units[i].Rule)}
+		passes[i] = &pass{unit: &units[i], now: r.now(), st: r.ruleOf(units[i].Rule, real)}
 		passes[i].out.Rule = units[i].Rule
 	}
 	r.mu.Unlock()
@@ -81,13 +81,20 @@ func (r *Reconciler) begin(units []Unit, claim bool) (passes []*pass, unlock fun
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	claims := r.claims
-	if !claim {
+	if !real {
 		claims = maps.Clone(claims)
 	}
 	r.claim(claims, passes)
 	orphans := r.orphansOf(claims, passes)
 	for _, p := range passes {
-		r.noteOrphans(p, orphans[p.unit.Rule])
+		paths := orphans[p.unit.Rule]
+		slices.Sort(paths)
+		for _, path := range paths {
+			p.orphans = append(p.orphans, orphan{path: path})
+		}
+		if real {
+			p.noteOrphans()
+		}
 	}
 	return passes, func() {
 		for _, p := range passes {
@@ -119,11 +126,13 @@ func (r *Reconciler) recall(p *pass) {
 	}
 }
 
-func (r *Reconciler) ruleOf(name string) *ruleState {
+func (r *Reconciler) ruleOf(name string, keep bool) *ruleState {
 	st := r.rules[name]
 	if st == nil {
 		st = &ruleState{orphans: map[string]time.Time{}}
-		r.rules[name] = st
+		if keep {
+			r.rules[name] = st
+		}
 	}
 	return st
 }
@@ -180,18 +189,17 @@ func (r *Reconciler) orphansOf(claims map[string]string, passes []*pass) map[str
 	return orphans
 }
 
-func (r *Reconciler) noteOrphans(p *pass, paths []string) {
-	if len(paths) == 0 && len(p.st.orphans) == 0 {
+// noteOrphans remembers since when p's orphans are nobody's.
+func (p *pass) noteOrphans() {
+	if len(p.orphans) == 0 && len(p.st.orphans) == 0 {
 		return
 	}
-	slices.Sort(paths)
-	since := make(map[string]time.Time, len(paths))
-	for _, path := range paths {
-		since[path] = p.now
-		if at, known := p.st.orphans[path]; known {
-			since[path] = at
+	since := make(map[string]time.Time, len(p.orphans))
+	for _, o := range p.orphans {
+		since[o.path] = p.now
+		if at, known := p.st.orphans[o.path]; known {
+			since[o.path] = at
 		}
-		p.orphans = append(p.orphans, orphan{path: path})
 	}
 	p.st.orphans = since
 }

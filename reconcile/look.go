@@ -38,6 +38,9 @@ type fileID struct {
 // than this before it was read may have changed again with the same times.
 const grain = 20 * time.Millisecond
 
+// mostSums is how many files' sums are remembered.
+const mostSums = 1 << 14
+
 // huge files are not read: they are none of muster's.
 const huge = 1 << 30
 
@@ -71,7 +74,7 @@ func (s *sums) get(path string, id fileID) (string, bool) {
 func (s *sums) put(path string, id fileID, at time.Time, of string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.seen == nil {
+	if s.seen == nil || len(s.seen) >= mostSums { // rather than keep what nobody asks for
 		s.seen = map[string]sum{}
 	}
 	s.seen[path] = sum{id, at, of}

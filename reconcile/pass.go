@@ -95,15 +95,15 @@ func (r *Reconciler) inspect(p *pass) {
 		p.err = err
 		return
 	}
-	if err := p.commands(); err != nil {
-		p.err = err
-		return
-	}
 	dirty := slices.ContainsFunc(p.wants, func(w want) bool { return w.dirty }) ||
 		slices.ContainsFunc(p.orphans, func(o orphan) bool { return o.remove })
 	owed := !p.isLoaded()
 	if !dirty && !owed {
 		p.out.State = InSync
+		return
+	}
+	if err := p.commands(); err != nil {
+		p.err = err
 		return
 	}
 	p.act, p.applying = true, true

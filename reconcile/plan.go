@@ -51,7 +51,9 @@ func (p Plan) Changes() bool {
 }
 
 // Plan says what Converge would do with units now, and does nothing. What the
-// guard holds or time delays is in it, with the reason.
+// guard holds or time delays is in it, with the reason; an orphan that will be
+// removed in a moment counts as removed. It waits for passes with the same rules
+// that are under way.
 func (r *Reconciler) Plan(units []Unit) []Plan {
 	passes, unlock := r.begin(units, false)
 	defer unlock()

@@ -102,7 +102,7 @@ func (d dress) put(f, like *os.File) error {
 	}
 	if uid != own.Uid || gid != own.Gid {
 		if err := f.Chown(int(uid), int(gid)); err != nil {
-			return fmt.Errorf("owner %d:%d cannot be set, only root may: name this process's user and group in the rule, or run as root: %w", uid, gid, cause(err))
+			return fmt.Errorf("owner %d:%d cannot be set, only root may: name this process's user and group in the rule, or run as root (%v)", uid, gid, cause(err))
 		}
 	}
 	if like != nil {
