@@ -32,7 +32,6 @@ Start it:     muster agent`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          known,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		// A mistake in --color is told before anything is done.
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			_, err := a.colored(a.out)
@@ -49,10 +48,8 @@ Start it:     muster agent`,
 		a.renderCommand(), a.statusCommand(), a.explainCommand(), a.membersCommand(), a.reloadCommand(),
 		a.demoCommand(), a.versionCommand(),
 	)
+	root.InitDefaultCompletionCmd("completion")
 	strict(root)
-	for _, cmd := range root.Commands() {
-		strict(cmd)
-	}
 	return root
 }
 
@@ -68,7 +65,8 @@ func known(root *cobra.Command, args []string) error {
 	return err
 }
 
-// strict makes wrong arguments a usage error, like wrong flags.
+// strict makes wrong arguments a usage error, like wrong flags, for a command
+// and those below it.
 func strict(cmd *cobra.Command) {
 	check := cmd.Args
 	if check == nil {
@@ -79,6 +77,12 @@ func strict(cmd *cobra.Command) {
 			return usage(cmd, err)
 		}
 		return nil
+	}
+	if cmd.RunE == nil && cmd.Run == nil { // without, arguments are not looked at
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
+	for _, sub := range cmd.Commands() {
+		strict(sub)
 	}
 }
 
