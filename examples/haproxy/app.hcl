@@ -23,7 +23,7 @@ rule "app-backend" {
 
   # haproxy checks the new file beside the base configuration, before anything
   # is put in place.
-  check  = ["haproxy", "-c", "-q", "-f", "/etc/haproxy/haproxy.cfg", "-f", staged["/etc/haproxy/backends/app.cfg"]]
+  check  = ["haproxy", "-c", "-f", "/etc/haproxy/haproxy.cfg", "-f", staged["/etc/haproxy/backends/app.cfg"]]
   reload = ["systemctl", "reload", "haproxy"]
 
   guard {
