@@ -271,3 +271,28 @@ func (h *crashHost) done(where string) {
 		h.Errorf("%s: left over: %v", where, left)
 	}
 }
+
+// One sync for each new file, one for each directory, one for the journal: on a
+// slow card each costs.
+func TestSyncBudget(t *testing.T) {
+	h := &crashHost{T: t, root: t.TempDir()}
+	h.prepare()
+	trace := filepath.Join(h.root, "trace")
+	if !h.apply("new", "strace", "-f", "-qq", "-y", "-o", trace, "-e", "trace=fsync,fdatasync,sync,syncfs,sync_file_range") {
+		t.Fatal("cannot apply")
+	}
+	var got []string
+	for _, line := range h.log("trace") {
+		_, path, _ := strings.Cut(line, "<")
+		path, _, _ = strings.Cut(path, ">")
+		name := strings.TrimPrefix(path, h.root)
+		if at := strings.Index(name, ".muster-"); at >= 0 {
+			name = name[:at]
+		}
+		got = append(got, name)
+	}
+	slices.Sort(got)
+	if want := []string{"/etc", "/etc/.a.conf", "/etc/.b.conf", "/state/journal"}; !slices.Equal(got, want) {
+		t.Errorf("synced %q, want %q", got, want)
+	}
+}
