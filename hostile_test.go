@@ -31,14 +31,20 @@ var hostileNodes = map[string]alive{
 	"noport":    {Node: "noport", Port: 0},
 	"bigtags":   {Node: "bigtags", Meta: tagsOf(map[string]string{"role": "web", "x": strings.Repeat("x", 20_000)})},
 	"badtags":   {Node: "badtags", Meta: []byte{255, 0xc1, 0xc1}},
-	// A proper member whose tag is meant for the files.
-	"injector": {Node: "injector", Meta: tagsOf(map[string]string{"role": "web", "dc": "a\n}; include /etc/passwd;"})},
+	"everyone":  {Node: "everyone", Addr: []byte{255, 255, 255, 255}},
+	"forger":    {Node: "x\ntime=2026-01-01T00:00:00Z level=ERROR msg=\"all is lost\""},
+	// A proper member.
+	"injector": {Node: "injector"},
 }
 
 // hostile is `hostile KIND ADDR:PORT`.
 func hostile(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: hostile KIND ADDR:PORT")
+	}
+	if args[0] == "garbage" {
+		udp(ts, args[1], []byte("\xff\x04GET / HTTP/1.1\r\n\r\n"))
+		return
 	}
 	node, ok := hostileNodes[args[0]]
 	if !ok {
