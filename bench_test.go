@@ -3,6 +3,7 @@ package muster_test
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,6 +25,7 @@ type crowd struct {
 	b        *testing.B
 	universe *clustertest.Universe
 	members  []cluster.Member
+	rules    int
 	agent    *exec.Cmd
 	dir      string
 }
@@ -31,11 +33,12 @@ type crowd struct {
 // The addresses of the agents; one benchmark runs at a time.
 const crowdAddr = "127.99.0.1"
 
-// newCrowd starts an agent with rules among n members, of whom member i has
-// the role "r<i mod roles>". It waits until the last rule's file is there.
-func newCrowd(b *testing.B, n, roles int) *crowd {
+// newCrowd starts an agent among n members, of whom member i has the role
+// "r<i mod roles>", with a rule for each of the first so many roles. It waits
+// until every rule's file is there.
+func newCrowd(b *testing.B, n, roles, rules int, more string) *crowd {
 	b.Helper()
-	c := &crowd{b: b, dir: b.TempDir()}
+	c := &crowd{b: b, dir: b.TempDir(), rules: rules}
 	universe, err := clustertest.NewUniverse(0)
 	if err != nil {
 		b.Fatal(err)
@@ -51,10 +54,10 @@ func newCrowd(b *testing.B, n, roles int) *crowd {
 	if err := universe.Set(c.members...); err != nil {
 		b.Fatal(err)
 	}
-	c.write("muster.hcl", "cluster {\n  profile = \"local\"\n  reconnect_interval = \"1h\"\n}\n")
-	var rules strings.Builder
-	for r := range roles {
-		fmt.Fprintf(&rules, `
+	c.write("muster.hcl", "cluster {\n  reconnect_interval = \"1h\"\n}\n")
+	var text strings.Builder
+	for r := range rules {
+		fmt.Fprintf(&text, `
 rule "r%d" {
   members { tags = { role = "r%d" } }
   template {
@@ -62,11 +65,11 @@ rule "r%d" {
     destination = %q
     vars        = { upstream = "r%d", port = 8080 }
   }
-  wait = "0s"
+  %s
 }
-`, r, r, c.file(r), r)
+`, r, r, c.file(r), r, strings.ReplaceAll(more, "DIR", c.dir))
 	}
-	c.write("rules/rules.hcl", rules.String())
+	c.write("rules/rules.hcl", text.String())
 	c.agent = exec.Command("muster", "agent", "--config", c.path("muster.hcl"), "--node", "agent", "--bind", crowdAddr,
 		"--join", universe.Seed(), "--rules", c.path("rules"), "--state", c.path("state"), "--socket", c.path("api.sock"), "--log-level", "warn")
 	var log bytes.Buffer
@@ -81,7 +84,7 @@ rule "r%d" {
 			b.Logf("the agent's log:\n%s", &log)
 		}
 	})
-	for r := range roles {
+	for r := range rules {
 		c.waitFor(r, (n-r+roles-1)/roles, nil)
 	}
 	return c
@@ -111,7 +114,7 @@ func (c *crowd) waitFor(rule, n int, text []byte) {
 		}
 		seen = info
 		got, err := os.ReadFile(c.file(rule))
-		if err == nil && bytes.Count(got, []byte("    server ")) == n && bytes.Contains(got, text) {
+		if err == nil && bytes.Count(got, server) == n && bytes.Contains(got, text) {
 			return
 		}
 	}
@@ -164,60 +167,108 @@ func (c *crowd) rss() float64 {
 // rest lets what an earlier change caused come to its end.
 func (c *crowd) rest() { time.Sleep(150 * time.Millisecond) }
 
-// BenchmarkEventToFile is one member's new address, from the packet that says
-// so to the bytes in place, for one rule with no wait.
+const noWait = `wait = "0s"`
+
+// BenchmarkEventToFile is one member's new port, from the packet that says so
+// to the bytes in place, for one rule about all members, with no wait.
 func BenchmarkEventToFile(b *testing.B) {
 	for _, n := range []int{10, 100, 1_000, 10_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) { newCrowd(b, n, 1).changes() })
+		b.Run(fmt.Sprint(n), func(b *testing.B) { newCrowd(b, n, 1, 1, noWait).changes() })
 	}
 }
 
-// BenchmarkOneRuleOfMany is the same with 10,000 members, of which each rule
-// has a hundredth: with all the hundred rules, and with only one.
+// BenchmarkOneRuleOfMany is the same with 10,000 members of whom a rule has a
+// hundredth: with that rule alone, and with 99 more that are not affected.
 func BenchmarkOneRuleOfMany(b *testing.B) {
-	b.Run("rules=100", func(b *testing.B) { newCrowd(b, 10_000, 100).changes() })
+	for _, rules := range []int{1, 100} {
+		b.Run(fmt.Sprintf("rules=%d", rules), func(b *testing.B) { newCrowd(b, 10_000, 100, rules, noWait).changes() })
+	}
 }
 
-// changes makes one change after another and reports what they cost.
+// changes makes one change after another, to members that a rule is about,
+// and reports what one costs beyond what the agent uses at rest.
 func (c *crowd) changes() {
 	b := c.b
-	time.Sleep(2 * time.Second) // what the joining left behind
+	idle := c.idle()
 	var took []time.Duration
-	var cpu time.Duration
-	i := 0
-	for b.Loop() {
-		m := &c.members[(i*7)%len(c.members)]
-		i++
-		role, _ := strconv.Atoi(m.Tags["role"][1:])
-		a := m.Addr.As4()
-		tags := map[string]string{}
-		for k, v := range m.Tags {
-			tags[k] = v
+	var cpu, passed time.Duration
+	for i := 0; b.Loop(); i++ {
+		at := (i * 700) % len(c.members) // a hundredth has role 0
+		at += i % c.rules
+		m := &c.members[at]
+		m.Tags = maps.Clone(m.Tags)
+		m.Tags["port"] = fmt.Sprint(10_000 + i)
+		role, err := strconv.Atoi(m.Tags["role"][1:])
+		if err != nil {
+			b.Fatal(err)
 		}
-		tags["port"] = fmt.Sprint(10_000 + i)
-		m.Tags = tags
-		want := fmt.Appendf(nil, "server %d.%d.%d.%d:%d", a[0], a[1], a[2], a[3], 10_000+i)
-		servers := bytes.Count(c.content(role), []byte("    server "))
-		c.rest()
+		servers := bytes.Count(c.content(role), server)
 		before, start := c.cpu(), time.Now()
 		if err := c.universe.Set(*m); err != nil {
 			b.Fatal(err)
 		}
-		c.waitFor(role, servers, want)
+		c.waitFor(role, servers, fmt.Appendf(nil, "%s%s:%d", server, m.Addr, 10_000+i))
 		took = append(took, time.Since(start))
 		c.rest()
 		cpu += c.cpu() - before
+		passed += time.Since(start)
 	}
 	slices.Sort(took)
-	idle, start := c.cpu(), time.Now()
-	time.Sleep(5 * time.Second)
-	share := float64(c.cpu()-idle) / float64(time.Since(start))
 	b.ReportMetric(0, "ns/op") // it is mostly rest
-	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
-	b.ReportMetric(float64(took[len(took)*9/10].Microseconds())/1000, "p90-ms")
-	b.ReportMetric(float64(cpu.Microseconds())/1000/float64(len(took)), "cpu-ms")
-	b.ReportMetric(100*share, "idle-%")
+	b.ReportMetric(ms(took[len(took)/2]), "p50-ms")
+	b.ReportMetric(ms(took[len(took)*9/10]), "p90-ms")
+	b.ReportMetric(ms(cpu-time.Duration(idle*float64(passed)))/float64(len(took)), "cpu-ms/change")
+	b.ReportMetric(100*idle, "idle-%")
 	b.ReportMetric(c.rss(), "rss-MB")
+}
+
+// server is how a line of a member begins.
+var server = []byte("    server ")
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// idle is the share of a core that the agent uses when nothing happens, once
+// the messages about the joining have gone round.
+func (c *crowd) idle() float64 {
+	time.Sleep(20 * time.Second)
+	before, start := c.cpu(), time.Now()
+	time.Sleep(10 * time.Second)
+	return float64(c.cpu()-before) / float64(time.Since(start))
+}
+
+// BenchmarkBurst is a hundred joins at once into a cluster of a thousand, with
+// the default wait: what they cost until the file is right, how often it was
+// written, and how often the service was reloaded.
+func BenchmarkBurst(b *testing.B) {
+	c := newCrowd(b, 1_000, 1, 1, `reload = ["/bin/sh", "-c", "echo reloaded >> DIR/reloads"]`)
+	idle := c.idle()
+	var cpu, passed time.Duration
+	before := c.reloads()
+	for i := 0; b.Loop(); i++ {
+		newcomers := clustertest.Members(fmt.Sprintf("burst%d", i), 100, map[string]string{"role": "r0"})
+		used, start := c.cpu(), time.Now()
+		for half := range slices.Chunk(newcomers, 50) {
+			if err := c.universe.Set(half...); err != nil {
+				b.Fatal(err)
+			}
+		}
+		c.waitFor(0, 1_000+100*(i+1), nil)
+		time.Sleep(500 * time.Millisecond)
+		cpu += c.cpu() - used
+		passed += time.Since(start)
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(ms(cpu-time.Duration(idle*float64(passed)))/float64(b.N), "cpu-ms/burst")
+	b.ReportMetric(float64(c.reloads()-before)/float64(b.N), "reloads/burst")
+}
+
+// reloads counts the reloads so far; each follows one write.
+func (c *crowd) reloads() int {
+	log, err := os.ReadFile(c.path("reloads"))
+	if err != nil {
+		c.b.Fatal(err)
+	}
+	return bytes.Count(log, []byte("\n"))
 }
 
 func (c *crowd) content(rule int) []byte {

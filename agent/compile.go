@@ -139,7 +139,7 @@ func problemOf(rule *rules.Rule, t *rules.Template, err error) rules.Problem {
 	p := rules.Problem{Severity: rules.Error, File: t.File, Line: t.Line, Rule: rule.Name, Summary: err.Error()}
 	if e := (*templates.Error)(nil); errors.As(err, &e) && !t.Builtin() {
 		p.Line, p.Column, p.Summary, p.Detail = t.Line+e.Line-1, e.Column, e.Message, e.Hint
-		if lines := strings.Split(t.Text, "\n"); e.Line <= len(lines) {
+		if lines := strings.Split(t.Text, "\n"); e.Line <= len(lines) && !t.Sensitive {
 			p.Snippet = rules.Snippet(lines[e.Line-1], e.Column)
 		}
 	}

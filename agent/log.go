@@ -47,7 +47,14 @@ func (j *job) logOutcome(log *slog.Logger) {
 	case len(o.Changed) > 0 || o.Reloaded:
 		log.Info("in step", "trigger", j.report.Trigger, "changed", o.Changed, "gained", few(o.Gained), "lost", few(o.Lost),
 			"reloaded", o.Reloaded, "took", j.report.Took)
+	case o.State == reconcile.InSync && j.state.troubled():
+		log.Info("in step again", "trigger", j.report.Trigger)
 	}
+}
+
+// troubled reports whether the last pass failed or was held.
+func (s *state) troubled() bool {
+	return s.held || s.failing != "" || s.report != nil && s.report.Error != ""
 }
 
 // few bounds a list of names for a line of log.

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -145,10 +146,16 @@ func (l *loop) reread(now time.Time) {
 	}
 }
 
-// drift looks again because somebody else touched a managed file.
+// drift looks again at the rules whose files somebody else touched. What a
+// pass under way has touched is known when it ends.
 func (l *loop) drift(now time.Time) {
+	disturbed := l.reconciler.Disturbed()
 	for _, s := range l.states {
-		if s.inForce {
+		switch {
+		case !slices.Contains(disturbed, s.rule.Name):
+		case s.running:
+			s.touched = true
+		case s.inForce:
 			s.mark("drift", now)
 		}
 	}
@@ -245,9 +252,15 @@ func (l *loop) finish(p *pass, now time.Time) {
 	for _, key := range p.lane.keys {
 		delete(l.busy, key)
 	}
+	touched := false
 	for _, job := range p.jobs {
 		job.log(l.log)
 		job.finish(l.view.Self, now)
+		touched = touched || job.state.touched
+		job.state.touched = false
+	}
+	if touched {
+		l.drift(now)
 	}
 	l.answer(p)
 	l.cfg.Notify(Notice{Status: l.summary()})

@@ -110,7 +110,10 @@ func (r Refusal) String() string {
 	if r.Member != "" {
 		who = "member " + r.Member + ": "
 	}
-	return fmt.Sprintf("%s%s: %s at %s", who, r.Reason, r.Value, r.Place)
+	if r.Value != "" {
+		r.Reason += ": " + r.Value
+	}
+	return fmt.Sprintf("%s%s at %s", who, r.Reason, r.Place)
 }
 
 // Plan says what a pass would do now for the rules named, or for all of them.

@@ -1,7 +1,7 @@
 package agent
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -78,13 +78,14 @@ func (d *draft) add(out rules.Output) error {
 	}
 	result, err := t.Execute(data)
 	if err != nil {
-		return err
+		return located(out.Template, err)
 	}
 	for _, r := range result.Refused {
-		d.refused = append(d.refused, Refusal{
-			Member: r.Member, Place: fmt.Sprintf("%s:%d", cmp.Or(out.Template.Source, out.Template.File), out.Template.Line+r.Line-1),
-			Value: r.Value, Reason: r.Reason,
-		})
+		refusal := Refusal{Member: r.Member, Place: place(out.Template, r.Line), Value: r.Value, Reason: r.Reason}
+		if out.Template.Sensitive {
+			refusal.Value, refusal.Reason = "", withheld
+		}
+		d.refused = append(d.refused, refusal)
 		if d.left == nil {
 			d.left = map[string]bool{}
 		}
@@ -102,6 +103,35 @@ func (d *draft) add(out rules.Output) error {
 		MakeDirs: out.Template.CreateDestDirs, Sensitive: out.Template.Sensitive,
 	})
 	return nil
+}
+
+// withheld stands for what may quote from a sensitive file.
+const withheld = "why is withheld: it may show a sensitive file"
+
+// located is the error of a template with its place in the file that the
+// template stands in, and without what it quotes from a sensitive one.
+func located(t *rules.Template, err error) error {
+	e := (*templates.Error)(nil)
+	if !errors.As(err, &e) {
+		return err
+	}
+	at := fmt.Sprintf("%s:%d", place(t, e.Line), e.Column)
+	switch {
+	case t.Sensitive:
+		return fmt.Errorf("%s: %s", at, withheld)
+	case e.Hint != "":
+		return fmt.Errorf("%s: %s: %s", at, e.Message, e.Hint)
+	default:
+		return fmt.Errorf("%s: %s", at, e.Message)
+	}
+}
+
+// place names a line of a template's text.
+func place(t *rules.Template, line int) string {
+	if t.Builtin() {
+		return fmt.Sprintf("%s:%d", t.Source, line)
+	}
+	return fmt.Sprintf("%s:%d", t.File, t.Line+line-1)
 }
 
 // choose is the templates' function members: another selection than the

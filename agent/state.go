@@ -23,6 +23,7 @@ type state struct {
 
 	running bool
 	missed  []cluster.Change // while a pass was running
+	touched bool             // a file was, while a pass was running
 
 	reads   *reads   // what the last pass depended on; nil: not known yet
 	paths   []string // what the last pass rendered, sorted
@@ -48,7 +49,7 @@ type Report struct {
 type Refusal struct {
 	Member string `json:"member,omitempty"` // who said it, where known
 	Place  string `json:"place"`            // template or rule file, and line
-	Value  string `json:"value"`            // quoted and shortened
+	Value  string `json:"value,omitempty"`  // quoted and shortened; empty for a sensitive file
 	Reason string `json:"reason"`
 }
 

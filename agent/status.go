@@ -117,7 +117,9 @@ func (l *loop) remains() []RuleStatus {
 	var all []RuleStatus
 	for _, s := range l.reconciler.Status() {
 		if !l.has(s.Rule) && len(s.Files) > 0 {
-			all = append(all, fromReconciler(s))
+			status := fromReconciler(s)
+			status.Why = "no rule of this name is in force, and muster wrote its files: remove them, or bring the rule back"
+			all = append(all, status)
 		}
 	}
 	return all

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -172,8 +173,14 @@ func TestWatch(t *testing.T) {
 		}
 	}
 	rest()
+	if got := h.r.Disturbed(); len(got) != 0 {
+		t.Errorf("disturbed, though nobody did anything: %v", got)
+	}
 	h.put("sub/a.conf", "by hand")
 	heard("an edit")
+	if got := h.r.Disturbed(); !slices.Equal(got, []string{"web"}) {
+		t.Errorf("disturbed: %v", got)
+	}
 	rest()
 	h.expect("sub/a.conf", "one")
 	must(t, os.Remove(h.path("sub/a.conf")))

@@ -60,10 +60,14 @@ func (r *Reconciler) Watch(ctx context.Context) error {
 			if watching[event.Name] && event.Has(fsnotify.Remove|fsnotify.Rename) {
 				delete(watching, event.Name)
 			}
-			if r.concerns(event.Name) {
+			if isHidden(filepath.Base(event.Name)) {
+				continue
+			}
+			managed, touched := r.concerns(event.Name)
+			if touched {
 				signal(r.watch.changed)
 			}
-			if event.Has(fsnotify.Create | fsnotify.Remove | fsnotify.Rename) {
+			if !managed && event.Has(fsnotify.Create|fsnotify.Remove|fsnotify.Rename) {
 				r.rewatch(w, watching, told)
 			}
 		case err, ok := <-w.Errors:
@@ -78,22 +82,42 @@ func (r *Reconciler) Watch(ctx context.Context) error {
 	}
 }
 
-// concerns reports whether an event at name is a reason to look again: name is
-// a managed file that is not as it was left, or a directory on the way to one.
-func (r *Reconciler) concerns(name string) bool {
-	if isHidden(filepath.Base(name)) {
-		return false
-	}
+// concerns reports whether name is a managed file, and whether an event there
+// is a reason to look again: the file is not as it was left, or name is a
+// directory on the way to one.
+func (r *Reconciler) concerns(name string) (managed, touched bool) {
 	for path, real := range r.managed() {
 		if name == path || name == real {
-			var st unix.Stat_t
-			return lstat(real, &st) != nil || !r.sums.is(real, idOf(&st))
+			return true, !r.intact(real)
 		}
 		if isBelow(path, name) || isBelow(real, name) {
-			return true
+			touched = true
 		}
 	}
-	return false
+	return false, touched
+}
+
+// intact reports whether the file is as it was left.
+func (r *Reconciler) intact(real string) bool {
+	var st unix.Stat_t
+	return lstat(real, &st) == nil && r.sums.is(real, idOf(&st))
+}
+
+// Disturbed names the rules of which a file is not as it was left, sorted: what
+// there is to look at when Changed speaks. A rule in the middle of a pass may be
+// among them for what the pass itself does.
+func (r *Reconciler) Disturbed() []string {
+	managed := r.managed()
+	r.mu.Lock()
+	claims := maps.Clone(r.claims)
+	r.mu.Unlock()
+	rules := map[string]bool{}
+	for path, real := range managed {
+		if rule := claims[path]; !rules[rule] && !r.intact(real) {
+			rules[rule] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(rules))
 }
 
 func isBelow(path, dir string) bool {
