@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -126,15 +127,10 @@ func (h *host) mkdir(name string) {
 	}
 }
 
-// write writes a file, in which DIR stands for the host's directory.
+// write writes a file, in which ${DIR} stands for the host's directory.
 func (h *host) write(name, text string) {
 	h.t.Helper()
-	text = os.Expand(text, func(v string) string {
-		if v == "DIR" {
-			return h.dir
-		}
-		return "$" + v
-	})
+	text = strings.ReplaceAll(text, "${DIR}", h.dir)
 	if err := os.WriteFile(h.path(name), []byte(text), 0o755); err != nil {
 		h.t.Fatal(err)
 	}

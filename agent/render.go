@@ -37,6 +37,8 @@ func (c *compiled) render(v cluster.View, members []cluster.Member) (*rendering,
 		return nil, fmt.Errorf("cannot render rule %s: %w", c.Name, err)
 	}
 	d := &draft{rule: c, view: v, members: members, filters: map[string]rules.Filter{}}
+	// Also where that makes no file at all: then the guard has to be asked.
+	d.chosen = slices.ContainsFunc(c.Templates, (*rules.Template).UsesMembers)
 	for _, x := range refused {
 		d.refused = append(d.refused, Refusal{Place: c.File, Value: fmt.Sprintf("%q", x.Key), Reason: x.Reason})
 	}
@@ -58,7 +60,8 @@ type draft struct {
 	refused []Refusal
 	left    map[string]bool         // members whose values were refused
 	about   [][]cluster.Member      // whom the files are about
-	chosen  bool                    // a template, or for_each, used the selection
+	chosen  bool                    // a template or an expression used the selection
+	all     bool                    // a template used the whole membership
 	filters map[string]rules.Filter // by text
 }
 
@@ -74,7 +77,6 @@ func (d *draft) add(out rules.Output) error {
 		if out.Each.Members != nil {
 			data.Members = out.Each.Members
 		}
-		d.chosen = true
 	}
 	result, err := t.Execute(data)
 	if err != nil {
@@ -95,6 +97,7 @@ func (d *draft) add(out rules.Output) error {
 	d.reads.everything = d.reads.everything || result.Reads.AllMembers || out.DependsOnView
 	d.reads.self = d.reads.self || result.Reads.Self
 	if result.Reads.AllMembers {
+		d.all = true
 		d.about = append(d.about, alive(d.view.Members))
 	}
 	d.files = append(d.files, reconcile.File{
@@ -168,7 +171,7 @@ func (d *draft) finish() (*rendering, error) {
 	}
 	r := &rendering{reads: d.reads, refused: d.refused, unit: reconcile.Unit{
 		Rule: c.Name, Files: d.files, Every: c.Every, OnOrphan: c.OnOrphan,
-		Members: names(d.left, d.about...), Static: !d.chosen && len(d.filters) == 0 && !d.reads.everything,
+		Members: names(d.left, d.about...), Static: !d.chosen && !d.all && len(d.filters) == 0,
 		Guard: reconcile.Guard{MinMembers: c.Guard.MinMembers, MaxLoss: c.Guard.MaxLoss, Hold: c.Guard.Hold},
 		Alone: d.view.Alone(), Doubt: d.view.Doubt > 0, Failed: failed(d.view),
 	}}

@@ -101,6 +101,11 @@ func (t *Template) uses() (u uses) {
 	return u
 }
 
+// UsesMembers reports whether t's for_each, destination or vars are made from
+// the selected members: then a file depends on them, or is there because of
+// them, whatever the template's text reads.
+func (t *Template) UsesMembers() bool { return t.uses()&useMembers != 0 }
+
 // variables evaluates t's vars.
 func (t *Template) variables(s *scope) (map[string]any, error) {
 	if t.vars == nil {
