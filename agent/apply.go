@@ -14,9 +14,12 @@ type waiter struct {
 	done  chan struct{}
 }
 
+// applyTrigger is the cause of a pass that somebody asked for.
+const applyTrigger = "apply"
+
 // Apply looks again at the rules named, or at all of them, and returns how
-// they are once each has been through a pass. With force the guards and the
-// back-off do not count. Before the first join has settled it waits for that.
+// they are once each has been through a pass. What failed is tried at once;
+// with force the guards do not count either. Before the first join has settled it waits for that.
 func (a *Agent) Apply(ctx context.Context, names []string, force bool) ([]RuleStatus, error) {
 	w := &waiter{after: map[string]uint64{}, done: make(chan struct{})}
 	var asked []string
@@ -28,7 +31,7 @@ func (a *Agent) Apply(ctx context.Context, names []string, force bool) ([]RuleSt
 		}
 		now := time.Now()
 		for _, s := range states {
-			s.hurry("apply", now)
+			s.hurry(applyTrigger, now)
 			s.force = s.force || force
 			w.after[s.rule.Name] = s.begun
 			asked = append(asked, s.rule.Name)

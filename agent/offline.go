@@ -132,7 +132,8 @@ func (o *Offline) Apply(ctx context.Context, names []string, force bool) ([]Rule
 	if err != nil {
 		return nil, err
 	}
-	r, err := reconcile.Open(reconcile.Config{StateDir: o.stateDir})
+	// All rules are in this one call: no other can still take over a file.
+	r, err := reconcile.Open(reconcile.Config{StateDir: o.stateDir, OrphanAfter: -1})
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +142,7 @@ func (o *Offline) Apply(ctx context.Context, names []string, force bool) ([]Rule
 	for _, s := range subjects {
 		state := &state{rule: s.rule, inForce: s.inForce}
 		states = append(states, state)
-		p.jobs = append(p.jobs, &job{state: state, view: o.view, subject: s, force: force, report: Report{Trigger: "apply", At: time.Now()}})
+		p.jobs = append(p.jobs, &job{state: state, view: o.view, subject: s, again: true, force: force, report: Report{Trigger: applyTrigger, At: time.Now()}})
 	}
 	p.run(ctx, r)
 	for _, j := range p.jobs {

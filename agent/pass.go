@@ -22,6 +22,7 @@ type job struct {
 	number   uint64 // of the rule's passes
 	view     cluster.View
 	subject  subject
+	again    bool // somebody asked
 	force    bool
 	report   Report
 	rendered *rendering // nil when it could not be rendered
@@ -37,7 +38,7 @@ func newPass(l *loop, lane *lane, due []*state, now time.Time) *pass {
 		}
 		s.begun++
 		p.jobs = append(p.jobs, &job{
-			state: s, number: s.begun, view: l.view, subject: s.subject(), force: s.force,
+			state: s, number: s.begun, view: l.view, subject: s.subject(), again: trigger == applyTrigger, force: s.force,
 			report: Report{Trigger: trigger, At: now},
 		})
 		s.waiting.clear()
@@ -58,7 +59,7 @@ func (p *pass) run(ctx context.Context, r *reconcile.Reconciler) {
 			j.report.Error = err.Error()
 			continue
 		}
-		rendered.unit.Override = j.force
+		rendered.unit.Again, rendered.unit.Override = j.again, j.force
 		j.rendered = rendered
 		j.report.Refused = rendered.refused
 		units = append(units, rendered.unit)

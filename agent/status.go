@@ -110,6 +110,13 @@ func (s *state) judge(status *RuleStatus, v cluster.View) {
 	if status.State == "" {
 		status.State = reconcile.Pending
 	}
+	if s.report == nil {
+		// The reconciler knows them from the journal, and not yet whether the
+		// rule still wants them.
+		for i := range status.Files {
+			status.Files[i].State, status.Files[i].Why = reconcile.Pending, ""
+		}
+	}
 }
 
 // remains are rules that are gone but whose files are still there.
@@ -118,7 +125,7 @@ func (l *loop) remains() []RuleStatus {
 	for _, s := range l.reconciler.Status() {
 		if !l.has(s.Rule) && len(s.Files) > 0 {
 			status := fromReconciler(s)
-			status.Why = "no rule of this name is in force, and muster wrote its files: remove them, or bring the rule back"
+			status.Why = "no rule of this name is in force, and muster wrote its files: bring the rule back, or remove them"
 			all = append(all, status)
 		}
 	}

@@ -154,6 +154,17 @@ func TestBackoff(t *testing.T) {
 	h.converge(u, InSync)
 }
 
+func TestAgainDoesNotWait(t *testing.T) {
+	h := testHost(t)
+	u := h.unit("web", h.file("a.conf", "one"))
+	h.failReloads = 1000
+	h.converge(u, Owed)
+	h.failReloads = 0
+	h.converge(u, Owed) // its time has not come
+	u.Again = true
+	h.converge(u, InSync)
+}
+
 func TestReloadFailsThreeTimesAcrossRestarts(t *testing.T) {
 	h := testHost(t)
 	u := h.unit("web", h.file("a.conf", "one"))

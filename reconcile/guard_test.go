@@ -225,6 +225,34 @@ func TestAloneForAnHour(t *testing.T) {
 	h.expect("web.conf", "servers b")
 }
 
+// A file of a for_each that went with its members is part of the loss: while
+// the guard holds it is not removed, and the loss is not taken for granted.
+func TestOrphansOfALossAreHeld(t *testing.T) {
+	h := newHost(t, t.TempDir())
+	h.cfg.OrphanAfter = 0
+	h.open()
+	defer func() { h.r.Close() }()
+	lb, web := h.file("lb", "self"), h.file("web", "a,b")
+	with := func(members string, alone bool, files ...File) Unit {
+		u := h.unit("roles", files...).members(members, Guard{MaxLoss: 1, Hold: time.Minute})
+		u.OnOrphan, u.Alone = OrphanRemove, alone
+		return u
+	}
+	h.converge(with("a,b,self", false, lb, web), InSync)
+	for range 3 {
+		h.converge(with("self", true, lb), Held)
+		h.clock = h.clock.Add(time.Hour)
+	}
+	h.expect("web", "a,b")
+	out := h.converge(with("self", false, lb), InSync) // not alone any more
+	h.clock = h.clock.Add(DefaultOrphanAfter)
+	if out.Retry.IsZero() && len(out.Changed) == 0 {
+		t.Error("nobody will look again")
+	}
+	h.converge(with("self", false, lb), InSync)
+	h.expect("web", "")
+}
+
 func TestStaticIsNeverHeld(t *testing.T) {
 	h := testHost(t)
 	u := h.unit("motd", h.file("motd", "hello"))

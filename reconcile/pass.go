@@ -100,6 +100,11 @@ func (r *Reconciler) inspect(p *pass) {
 	owed := !p.isLoaded()
 	if !dirty && !owed {
 		p.out.State = InSync
+		// Files that the rule stopped producing are a part of the loss, now or
+		// when their time has come.
+		if len(p.out.Lost) > 0 && slices.ContainsFunc(p.orphans, func(o orphan) bool { return o.seen.exists }) {
+			p.guard()
+		}
 		return
 	}
 	if err := p.commands(); err != nil {
@@ -110,17 +115,12 @@ func (r *Reconciler) inspect(p *pass) {
 	if p.unit.Override {
 		return
 	}
-	if back := p.st.back; back.blocks(p.print(), p.now) {
+	if back := p.st.back; !p.unit.Again && back.blocks(p.print(), p.now) {
 		p.act = false
 		p.out.State, p.out.Err, p.out.Retry = back.state, back.err, back.next
 		return
 	}
-	if dirty && !p.unit.Static {
-		p.out.Verdict = p.unit.Guard.judge(p.st.ref, question{
-			p.unit.Members, p.unit.Alone, p.unit.Doubt, p.unit.Failed, p.now})
-	}
-	if p.out.Verdict.Held {
-		p.out.State, p.out.Retry = Held, p.out.Verdict.Until
+	if dirty && p.guard() {
 		// A debt from before is no part of what is held.
 		p.act, p.applying = owed && p.isOurs(), false
 	}
@@ -131,6 +131,20 @@ func (r *Reconciler) inspect(p *pass) {
 		}
 		p.out.Retry = sooner(p.out.Retry, at)
 	}
+}
+
+// guard asks the unit's guard about the members lost, and reports whether it
+// holds the change.
+func (p *pass) guard() (held bool) {
+	if p.unit.Static || p.unit.Override {
+		return false
+	}
+	p.out.Verdict = p.unit.Guard.judge(p.st.ref, question{
+		p.unit.Members, p.unit.Alone, p.unit.Doubt, p.unit.Failed, p.now})
+	if p.out.Verdict.Held {
+		p.out.State, p.out.Retry = Held, p.out.Verdict.Until
+	}
+	return p.out.Verdict.Held
 }
 
 // compare looks at every file of the unit, and at those it stopped producing.

@@ -52,6 +52,9 @@ type Unit struct {
 	Every time.Duration
 	// OnOrphan is OrphanRemove, or anything else to report only.
 	OnOrphan string
+	// Again tries at once what failed, whatever the back-off says: somebody
+	// asked for it.
+	Again bool
 	// Override applies at once, whatever guard, Every or back-off say: an
 	// operator asked for it.
 	Override bool
