@@ -1,8 +1,6 @@
 package templates
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 	"text/template/parse"
 )
@@ -18,8 +16,8 @@ type hole struct {
 	expr  string
 	blame blame
 
-	get    getter // nil: by way of text/template
-	dotted bool   // get needs the dot of a with
+	get   getter // nil: by way of text/template
+	needs need   // what get needs
 }
 
 // A blame says whose fault it is when a value is refused.
@@ -39,8 +37,9 @@ type following struct {
 
 // A variable is a template's variable, with $ as a part of its name.
 type variable struct {
-	name string
-	info info
+	name  string
+	info  info
+	index int // the scope whose member's index it is
 }
 
 // An analysis looks through one template as it is used in one way.
@@ -54,11 +53,12 @@ type analysis struct {
 	leaps   []leap // of the loops around, innermost last
 
 	plainDot bool // the dot is that of a with that may be native
-	dotted   bool // what compile has just compiled uses it
+	needs    need // of what compile is compiling
 
 	holes  map[*parse.ActionNode]hole
 	scoped map[parse.Node]bool // ranges and withs that begin a scope
 	conds  map[parse.Node]compiled
+	listed map[*parse.RangeNode]bool // ranges over members
 	kept   map[*parse.RangeNode]bool
 	calls  map[*parse.TemplateNode]string
 }
@@ -161,7 +161,7 @@ func (a *analysis) action(c context, n *parse.ActionNode, f following) (context,
 	default:
 		h.blame = several
 	}
-	h.get, h.dotted = a.getter(n.Pipe)
+	h.get, h.needs = a.getter(n.Pipe)
 	a.holes[n] = h
 	return next, a.constant(n, h)
 }
@@ -198,146 +198,6 @@ func (a *analysis) constant(n *parse.ActionNode, h hole) error {
 	return nil
 }
 
-// branch looks through if and with.
-func (a *analysis) branch(c context, n parse.Node, b *parse.BranchNode, f following) (context, error) {
-	mark, dot, scope, plain := len(a.vars), a.dot, a.scope, a.plainDot
-	x, err := a.pipe(b.Pipe)
-	if err != nil {
-		return c, err
-	}
-	vars := len(a.vars)
-	a.conds[n] = a.compile(b.Pipe)
-	if _, ok := n.(*parse.WithNode); ok {
-		a.scoped[n] = a.enter(x)
-		a.plainDot = a.conds[n].get != nil
-		if len(b.Pipe.Decl) == 1 && !b.Pipe.IsAssign {
-			a.know(vars-1, a.dot)
-		}
-	}
-	yes, err := a.list(c, b.List, f)
-	if err != nil {
-		return c, err
-	}
-	a.vars, a.dot, a.scope, a.plainDot = a.vars[:vars], dot, scope, plain
-	no, err := a.list(c, b.ElseList, f)
-	if err != nil {
-		return c, err
-	}
-	a.vars = a.vars[:mark]
-	joined, ok := a.g.joined(yes, no)
-	if !ok {
-		return c, a.errorf(b.Pipe.Pos, "let both end alike", "the branches end in different places: %s, and %s",
-			a.g.where(yes), a.g.where(no))
-	}
-	return joined, nil
-}
-
-// enter makes x the dot. It reports whether that begins a scope: whether x is
-// a member, or may be one, that a refusal can be blamed on.
-func (a *analysis) enter(x info) bool {
-	begins := x.from.lists && (x.typ == memberType || x.typ == anyType)
-	if begins {
-		a.scopes++
-		a.scope = a.scopes
-		x.from = origin{owner: a.scope}
-	}
-	a.dot = x
-	return begins
-}
-
-// loop looks through a range until its end is a place where it can begin.
-func (a *analysis) loop(c context, n *parse.RangeNode, f following) (context, error) {
-	mark, dot, scope, plain := len(a.vars), a.dot, a.scope, a.plainDot
-	x, err := a.pipe(n.Pipe)
-	if err != nil {
-		return c, err
-	}
-	key, elem, ok := x.element()
-	if !ok {
-		return c, a.errorf(startOf(a.text, n.Pipe.Cmds[0].Args[0]), "", "cannot range over %s: it is %s", n.Pipe, x.typ.a())
-	}
-	outside := a.touched
-	vars := len(a.vars)
-	start := c
-	for tries := 0; ; tries++ {
-		a.touched, a.leaps = origin{}, append(a.leaps, leap{})
-		a.scoped[n] = a.enter(elem)
-		a.plainDot = false
-		a.loopVars(n, mark, key)
-		end, err := a.list(start, n.List, following{})
-		if err != nil {
-			return c, err
-		}
-		l := a.leaps[len(a.leaps)-1]
-		a.leaps = a.leaps[:len(a.leaps)-1]
-		a.kept[n] = !a.plain && a.scoped[n] && x.typ == membersType && len(a.leaps) == 0 && a.keeps(n)
-		a.vars, a.dot, a.scope, a.plainDot = a.vars[:vars], dot, scope, plain
-		begin, err := a.joinAll(n, start, append(append(l.next, end), l.out...))
-		if err != nil {
-			return c, err
-		}
-		if begin == start {
-			break
-		}
-		if start = begin; tries == 4 {
-			return c, a.errorf(n.Pipe.Pos, "", "cannot tell where the body of range begins")
-		}
-	}
-	a.touched = a.touched.and(outside)
-	if a.scoped[n] {
-		a.touched.owner, a.touched.lists = outside.owner, true
-	}
-	no, err := a.list(c, n.ElseList, f)
-	if err != nil {
-		return c, err
-	}
-	a.vars = a.vars[:mark]
-	return a.joinAll(n, start, []context{no})
-}
-
-// loopVars declares a range's variables, from mark on.
-func (a *analysis) loopVars(n *parse.RangeNode, mark int, key info) {
-	decl := n.Pipe.Decl
-	if len(decl) == 0 || n.Pipe.IsAssign {
-		return
-	}
-	a.know(mark+len(decl)-1, a.dot)
-	if len(decl) == 2 {
-		a.know(mark, key)
-	}
-}
-
-func (a *analysis) joinAll(n *parse.RangeNode, c context, cs []context) (context, error) {
-	for _, d := range cs {
-		joined, ok := a.g.joined(c, d)
-		if !ok {
-			return c, a.errorf(n.Pipe.Pos, "let it end where it begins", "the body of range begins %s and ends %s",
-				a.g.where(c), a.g.where(d))
-		}
-		c = joined
-	}
-	return c, nil
-}
-
-// keeps reports whether the output of n's body for one member can be kept
-// until that member, .Vars or .Rule changes: whether it depends on nothing
-// else. What is ranged over must be a list sorted by name.
-func (a *analysis) keeps(n *parse.RangeNode) bool {
-	if a.touched.self || !a.touched.only(a.scope) || len(n.Pipe.Decl) > 1 || n.Pipe.IsAssign || len(n.Pipe.Cmds) != 1 || a.t.mutates {
-		return false
-	}
-	args := n.Pipe.Cmds[0].Args
-	switch arg := args[0].(type) {
-	case *parse.FieldNode:
-		return len(arg.Ident) == 1 && len(args) == 1
-	case *parse.VariableNode:
-		return len(arg.Ident) == 2 && arg.Ident[0] == "$" && len(args) == 1
-	case *parse.IdentifierNode:
-		return arg.Ident == "members"
-	}
-	return false
-}
-
 // call looks through a template's call: through the template, as used here.
 func (a *analysis) call(c context, n *parse.TemplateNode) (context, error) {
 	var x info
@@ -365,51 +225,4 @@ func (a *analysis) call(c context, n *parse.TemplateNode) (context, error) {
 	touched.owner = 0 // a scope within, or x's own
 	a.touched = a.touched.and(x.from).and(touched)
 	return d.end, nil
-}
-
-// startOf returns where the text of n begins. text/template gives a chain of
-// fields the place of its second.
-func startOf(text string, n parse.Node) parse.Pos {
-	var first string
-	switch n := n.(type) {
-	case *parse.FieldNode:
-		if len(n.Ident) > 1 {
-			first = "." + n.Ident[0]
-		}
-	case *parse.VariableNode:
-		if len(n.Ident) > 1 {
-			first = n.Ident[0]
-		}
-	case *parse.ChainNode:
-		return startOf(text, n.Node)
-	case *parse.PipeNode:
-		return startOf(text, n.Cmds[0].Args[0])
-	}
-	pos := int(n.Position())
-	if at := pos - len(first); at >= 0 && pos <= len(text) && strings.HasPrefix(text[at:], first) {
-		return parse.Pos(at)
-	}
-	return n.Position()
-}
-
-// fieldError says that x has no field name.
-func (a *analysis) fieldError(n parse.Node, x info, name string, have []string) error {
-	pos := startOf(a.text, n)
-	if i := strings.Index(a.text[pos:], "."+name); i >= 0 && i < 200 {
-		pos += parse.Pos(i)
-	}
-	hint := didYouMean(name, have)
-	switch {
-	case x.typ == membersType:
-		hint = "range over it, or take one with index"
-	case x.typ == rootType && slices.Contains(memberFields, name):
-		hint = fmt.Sprintf("a member has one: {{range .Members}}{{.%s}}{{end}}", name)
-	case x.typ == memberType && slices.Contains(rootFields, name):
-		hint = fmt.Sprintf("within range write $.%s", name)
-	case hint != "":
-		hint = strings.Replace(hint, `"`, `".`, 1)
-	case len(have) > 0 && len(have) < 10:
-		hint = "there is ." + strings.Join(have, " .")
-	}
-	return a.errorf(pos, hint, "%s has no field .%s", x.typ.a(), name)
 }

@@ -98,6 +98,12 @@ func BenchmarkGroups(b *testing.B) {
 {{end}}{{end}}`, changeOne)
 }
 
+// BenchmarkJSON renders a list with commas between the members, one changed.
+func BenchmarkJSON(b *testing.B) {
+	benchmark(b, JSON, `[{{range $i, $m := .Members}}{{if $i}}, {{end}}{"targets": ["{{.Addr}}:{{$.Vars.port}}"], "labels": {"node": {{.Name}}, "weight": {{.Tags.weight}}}}
+{{end}}]`, changeOne)
+}
+
 // BenchmarkHostile renders with a tenth of the members refused.
 func BenchmarkHostile(b *testing.B) {
 	benchmark(b, Nginx, benchText, func(d *Data, i int) {

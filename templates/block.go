@@ -19,6 +19,13 @@ type memory struct {
 // maxMemories bounds the keys of for_each that are remembered.
 const maxMemories = 1024
 
+// A blockCode is a range over members that is not left to text/template whole.
+type blockCode struct {
+	native bool    // text/template is not needed at all
+	body   segment // then
+	keep   bool    // its output is kept between executions
+}
+
 // A block is the output of one range.
 type block struct {
 	members []cluster.Member // sorted by name
@@ -66,16 +73,18 @@ func (t *Template) remember(d *Data) *memory {
 // begins to collect it.
 func (r *run) change(id int, list reflect.Value) (reflect.Value, error) {
 	b := &r.blocks[id]
-	ms, ok := list.Interface().([]cluster.Member)
-	*b = blockRun{plain: -1}
-	if !ok {
-		b.plain = list.Len()
+	*b = blockRun{plain: lenOf(list)}
+	if b.plain == 0 && !r.t.blocks[id].keep {
 		return list, nil
 	}
-	if r.memory == nil || !r.compare(b, &r.memory.blocks[id], ms) {
-		b.plain = len(ms)
+	ms, ok := list.Interface().([]cluster.Member)
+	if !ok {
+		return list, nil
+	}
+	if r.memory == nil || !r.t.blocks[id].keep {
 		return r.renderNative(id, ms, list)
 	}
+	b.compare(&r.memory.blocks[id], ms)
 	changed := ms
 	if n := count(b.from); n < len(ms) {
 		changed = make([]cluster.Member, 0, n)
@@ -85,7 +94,7 @@ func (r *run) change(id int, list reflect.Value) (reflect.Value, error) {
 			}
 		}
 	}
-	b.refused = map[string]Refusal{}
+	b.plain, b.refused = -1, map[string]Refusal{}
 	b.outer, b.before = r.out, len(r.out)
 	b.ends = make([]uint32, 0, len(changed)+1)
 	r.out, r.block = nil, b
@@ -95,14 +104,15 @@ func (r *run) change(id int, list reflect.Value) (reflect.Value, error) {
 // renderNative renders ms, if text/template is not needed for it, and returns
 // the list of those that are left for it: none, or list.
 func (r *run) renderNative(id int, ms []cluster.Member, list reflect.Value) (reflect.Value, error) {
-	if r.t.blocks[id] < 0 {
+	code := &r.t.blocks[id]
+	if !code.native {
 		return list, nil
 	}
-	s := r.t.segments[r.t.blocks[id]]
 	for i := range ms {
 		r.t.spend(1)
-		r.begin(id, &ms[i])
-		if err := r.native(s); err != nil {
+		r.begin(id)
+		r.current, r.index = &ms[i], i
+		if err := r.native(code.body); err != nil {
 			return list, err
 		}
 	}
@@ -119,30 +129,26 @@ func count(from []int32) (n int) {
 	return n
 }
 
-// compare notes in b which of ms are kept. It reports false when ms is not
-// sorted by name.
-func (r *run) compare(b *blockRun, kept *block, ms []cluster.Member) bool {
+// compare notes in b which of ms are kept. Both are sorted by name.
+func (b *blockRun) compare(kept *block, ms []cluster.Member) {
 	b.list = ms
 	b.from = make([]int32, len(ms))
 	k := 0
 	for i := range ms {
-		if i > 0 && ms[i].Name <= ms[i-1].Name {
-			return false
-		}
-		for k < len(kept.members) && kept.members[k].Name < ms[i].Name {
+		m := &ms[i]
+		for k < len(kept.members) && kept.members[k].Name != m.Name && kept.members[k].Name < m.Name {
 			k++
 		}
 		b.from[i] = -1
-		if k < len(kept.members) && kept.members[k].Equal(ms[i]) {
+		if k < len(kept.members) && kept.members[k].Equal(*m) {
 			b.from[i] = int32(k)
+			k++
 		}
 	}
-	return true
 }
 
-// begin ends the output of the member before and begins m's.
-func (r *run) begin(id int, m *cluster.Member) {
-	r.current = m
+// begin ends the output of the member before.
+func (r *run) begin(id int) {
 	if b := &r.blocks[id]; b.plain < 0 {
 		b.ends = append(b.ends, uint32(len(r.out)))
 	}
@@ -156,7 +162,7 @@ func (r *run) emit(id int) (bool, error) {
 		return b.plain > 0, nil
 	}
 	kept := &r.memory.blocks[id]
-	r.begin(id, nil)
+	r.begin(id)
 	fresh, ends := r.out, b.ends
 	out := b.outer
 	b.ends = make([]uint32, len(b.list))

@@ -91,7 +91,7 @@ func TestBuiltinsAreKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(tm.blocks) != 1 || tm.blocks[0] < 0 {
+		if len(tm.blocks) != 1 || !tm.blocks[0].native || !tm.blocks[0].keep {
 			t.Errorf("%s: blocks %v", name, tm.blocks)
 		}
 	}

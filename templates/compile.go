@@ -8,32 +8,40 @@ import (
 	"muster/cluster"
 )
 
+// A need is what an expression needs besides the member and .Vars.
+type need uint8
+
+const (
+	needsDot   need = 1 << iota // the dot of a with: run.dot
+	needsIndex                  // the index of the member in the list: run.index
+)
+
 // A compiled is an expression made of a pipeline; get is nil when that is not
 // simple enough.
 type compiled struct {
-	get    expression
-	dotted bool // it uses the dot of a with
+	get   expression
+	needs need
 }
 
 // compile makes an expression of a pipeline.
 func (a *analysis) compile(n *parse.PipeNode) compiled {
-	a.dotted = false
+	a.needs = 0
 	e := a.nativePipe(n)
-	return compiled{e, a.dotted}
+	return compiled{e, a.needs}
 }
 
 // getter returns how to get a pipeline's value for printing.
-func (a *analysis) getter(n *parse.PipeNode) (get getter, dotted bool) {
+func (a *analysis) getter(n *parse.PipeNode) (getter, need) {
 	if len(n.Cmds) == 1 && len(n.Cmds[0].Args) == 1 {
 		if get := a.memberField(n.Cmds[0].Args[0]); get != nil {
-			return get, false
+			return get, 0
 		}
 	}
 	c := a.compile(n)
 	if c.get == nil {
-		return nil, false
+		return nil, 0
 	}
-	return func(r *run, m *cluster.Member) value { return valueOfAny(c.get(r, m)) }, c.dotted
+	return func(r *run, m *cluster.Member) value { return valueOfAny(c.get(r, m)) }, c.needs
 }
 
 // memberPath returns the fields of the scope's member that n names.
@@ -110,6 +118,10 @@ func (a *analysis) native(n parse.Node) expression {
 	case *parse.PipeNode:
 		return a.nativePipe(n)
 	case *parse.VariableNode:
+		if a.indexVar(n) {
+			a.needs |= needsIndex
+			return func(r *run, _ *cluster.Member) any { return r.index }
+		}
 		if n.Ident[0] == "$" && a.variable("$").typ == rootType {
 			return varsField(n.Ident[1:])
 		}
@@ -118,11 +130,21 @@ func (a *analysis) native(n parse.Node) expression {
 		return a.nativeField(n)
 	case *parse.DotNode:
 		if a.plainDot {
-			a.dotted = true
+			a.needs |= needsDot
 			return func(r *run, _ *cluster.Member) any { return r.dot }
 		}
 	}
 	return nil
+}
+
+// indexVar reports whether n is the index of the scope's member.
+func (a *analysis) indexVar(n *parse.VariableNode) bool {
+	for _, v := range slices.Backward(a.vars) {
+		if v.name == n.Ident[0] {
+			return len(n.Ident) == 1 && a.scope != 0 && v.index == a.scope && !a.assign[v.name]
+		}
+	}
+	return false
 }
 
 func (a *analysis) nativeField(n parse.Node) expression {

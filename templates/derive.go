@@ -39,22 +39,22 @@ func (p *parser) derive(name string, c context, x info, f following) (*derivatio
 
 	tree := p.trees[name].Copy()
 	a := &analysis{parser: p, dot: x, scopes: callerScope, holes: map[*parse.ActionNode]hole{},
-		scoped: map[parse.Node]bool{}, conds: map[parse.Node]compiled{}, kept: map[*parse.RangeNode]bool{}, calls: map[*parse.TemplateNode]string{}}
+		scoped: map[parse.Node]bool{}, conds: map[parse.Node]compiled{}, listed: map[*parse.RangeNode]bool{}, kept: map[*parse.RangeNode]bool{}, calls: map[*parse.TemplateNode]string{}}
 	begins := x.typ == memberType && x.from.owner != 0
 	if begins {
 		a.scope = callerScope
 	} else {
 		begins = a.enter(x)
 	}
-	a.vars = []variable{{"$", a.dot}}
+	a.vars = []variable{{name: "$", info: a.dot}}
 	end, err := a.list(c, tree.Root, f)
 	if err != nil {
 		return nil, err
 	}
-	r := &rewriting{analysis: a}
+	r := &rewriting{analysis: a, native: begins && !p.plain}
 	tree.Root = r.list(tree.Root)
 	if begins {
-		tree.Root.Nodes = slices.Insert(tree.Root.Nodes, 0, declare(tree.Root.Pos, memberVar, &parse.DotNode{NodeType: parse.NodeDot}))
+		tree.Root.Nodes = slices.Insert(tree.Root.Nodes, 0, declare(tree.Root.Pos, memberVar, dot(tree.Root.Pos)))
 	}
 	tree.Root.Nodes = slices.Insert(tree.Root.Nodes, 0, hook(tree.Root.Pos, tickHook))
 	d := &derivation{name: fmt.Sprintf("%s\x00%d", name, len(p.derived)), end: end, touched: a.touched}
@@ -74,13 +74,19 @@ const (
 	memberHook = "_member" // print HOLE MEMBER VALUE
 	tickHook   = "_tick"   // counts an execution of a template or a loop's body
 	enterHook  = "_enter"  // likewise; returns its argument
-	nativeHook = "_native" // SEGMENT: prints it for the member that is being rendered
+	nativeHook = "_native" // SEGMENT MEMBER: prints it
 	changeHook = "_change" // RANGE LIST: the members of LIST to render again
 	beginHook  = "_begin"  // RANGE MEMBER: begins a member's output
 	emitHook   = "_emit"   // RANGE: prints the kept and the new; whether there are members
 )
 
 func ident(pos parse.Pos, name string) parse.Node { return parse.NewIdentifier(name).SetPos(pos) }
+
+func dot(pos parse.Pos) parse.Node { return &parse.DotNode{NodeType: parse.NodeDot, Pos: pos} }
+
+func member(pos parse.Pos) parse.Node {
+	return &parse.VariableNode{NodeType: parse.NodeVariable, Pos: pos, Ident: []string{memberVar}}
+}
 
 func integer(pos parse.Pos, i int) parse.Node {
 	return &parse.NumberNode{NodeType: parse.NodeNumber, Pos: pos, IsInt: true, Int64: int64(i), Text: strconv.Itoa(i)}

@@ -46,8 +46,9 @@ type run struct {
 	unclear      map[int]suspicion  // by hole: those that no member can be blamed for yet
 	blocks       []blockRun
 	block        *blockRun       // in progress
-	current      *cluster.Member // in a range whose output is kept
-	dot          any             // in a with there
+	current      *cluster.Member // for whom a segment is printed
+	index        int             // its index, in a loop that is native
+	dot          any             // of a with in a segment
 	at           placed          // where a segment has come to
 	value        value           // the one that is being printed
 }

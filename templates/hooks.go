@@ -22,7 +22,10 @@ func (t *Template) hooks() template.FuncMap {
 			t.run.value = valueOf(v)
 			return true, t.run.print(id, m, &t.run.value)
 		},
-		nativeHook: func(id int) (bool, error) { return true, t.run.native(t.segments[id]) },
+		nativeHook: func(id int, member reflect.Value) (bool, error) {
+			t.run.current, _ = asMember(member)
+			return true, t.run.native(t.segments[id])
+		},
 		tickHook: func() bool {
 			t.spend(1)
 			return true
@@ -34,8 +37,7 @@ func (t *Template) hooks() template.FuncMap {
 		changeHook: func(id int, list reflect.Value) (reflect.Value, error) { return t.run.change(id, list) },
 		beginHook: func(id int, member reflect.Value) reflect.Value {
 			t.spend(1)
-			m, _ := asMember(member)
-			t.run.begin(id, m)
+			t.run.begin(id)
 			return member
 		},
 		emitHook: func(id int) (bool, error) { return t.run.emit(id) },

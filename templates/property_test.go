@@ -57,7 +57,7 @@ func drawTemplate(t *rapid.T) string {
 	b.WriteString(`{{define "t"}}{{.Name}}/{{.Tags.role}} {{end}}{{$top := .Vars.v}}{{$last := "l"}}`)
 	for range rapid.IntRange(1, 3).Draw(t, "parts") {
 		body := drawBody(t, 2)
-		switch rapid.IntRange(0, 9).Draw(t, "part") {
+		switch rapid.IntRange(0, 11).Draw(t, "part") {
 		case 0:
 			b.WriteString("text {{.Rule}} {{len .Members}};\n")
 		case 1:
@@ -68,6 +68,10 @@ func drawTemplate(t *rapid.T) string {
 			fmt.Fprintf(&b, "{{range $m := .Members}}{{$m.Name}} %s{{else}}none;\n{{end}}", body)
 		case 4:
 			fmt.Fprintf(&b, "{{range $i, $m := .Members}}{{$i}} {{$m.Name}} %s{{end}}", body)
+		case 8:
+			fmt.Fprintf(&b, "{{range $i, $m := .Members}}{{if $i}}x{{end}} {{$i}}%s{{end}}", body)
+		case 9:
+			fmt.Fprintf(&b, "{{range reverse .Members}}%s{{end}}{{with index .AllMembers 0}}%s{{end}}", body, drawBody(t, 1))
 		case 5:
 			fmt.Fprintf(&b, `{{range $r, $ms := groupBy .Members "role"}}{{$r}} {{range $ms}}%s{{end}}{{end}}`, body)
 		case 6:

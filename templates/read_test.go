@@ -28,6 +28,10 @@ func reader(f Format) func(string) ([]string, error) {
 		return readINI
 	case Hosts:
 		return readHosts
+	case Shell:
+		return func(s string) ([]string, error) {
+			return shellWords(s, "\\\"'$`", func(b byte) byte { return b }, ";&|<>()$`*?[]~!^{}\n\r")
+		}
 	case Text:
 		return func(s string) ([]string, error) { return strings.SplitAfter(s, "\n"), nil }
 	case JSON:
@@ -165,7 +169,7 @@ func readHaproxy(s string) ([]string, error) {
 				return "\n\r\t"[i]
 			}
 			return b
-		})
+		}, "")
 		if err != nil {
 			return nil, err
 		}
@@ -202,7 +206,7 @@ func readINI(s string) ([]string, error) {
 			out = append(out, m[1], "(=)", strings.TrimSuffix(m[2], "\r"), "(line)")
 			continue
 		}
-		words, err := shellWords(trimmed, "\\\"", func(b byte) byte { return b })
+		words, err := shellWords(trimmed, "\\\"", func(b byte) byte { return b }, "")
 		if err != nil {
 			return nil, err
 		}
@@ -220,14 +224,17 @@ func readINI(s string) ([]string, error) {
 var assignment = regexp.MustCompile(`^(\S+) = (.*)$`)
 
 // shellWords splits a line: quotes anywhere, # a comment outside them,
-// a backslash before one of escapable takes it.
-func shellWords(line, escapable string, unescape func(byte) byte) ([]string, error) {
+// a backslash before one of escapable takes it. Characters of special are
+// errors outside quotes, and a $ and a backquote in double quotes.
+func shellWords(line, escapable string, unescape func(byte) byte, special string) ([]string, error) {
 	var words []string
 	var word []byte
 	in, quote := false, byte(0)
 	for i := 0; i < len(line); i++ {
 		b := line[i]
 		switch {
+		case quote == 0 && strings.IndexByte(special, b) >= 0, quote == '"' && b == '`' && special != "":
+			return nil, fmt.Errorf("a special character: %q", b)
 		case quote == '\'' && b != '\'', quote == '"' && b != '"' && b != '\\' && b != '$':
 			word = append(word, b)
 		case quote != 0 && b == quote:

@@ -8,8 +8,8 @@ import (
 // A rewriting puts what an analysis found into the tree.
 type rewriting struct {
 	*analysis
-	keeping bool // within a range whose output is kept
-	foreign bool // and within a with or a range that text/template executes
+	native bool // segments may be made: memberVar holds the scope's member
+	has    need // what the segment that is being made can give its expressions
 }
 
 func (r *rewriting) list(l *parse.ListNode) *parse.ListNode {
@@ -21,7 +21,7 @@ func (r *rewriting) list(l *parse.ListNode) *parse.ListNode {
 		if segment, n := r.segment(l.Nodes[i:], false); n > 0 {
 			r.t.segments = append(r.t.segments, segment)
 			pos := l.Nodes[i].Position()
-			nodes = append(nodes, declare(pos, sinkVar, ident(pos, nativeHook), integer(pos, len(r.t.segments)-1)))
+			nodes = append(nodes, declare(pos, sinkVar, ident(pos, nativeHook), integer(pos, len(r.t.segments)-1), member(pos)))
 			i += n - 1
 			continue
 		}
@@ -32,13 +32,13 @@ func (r *rewriting) list(l *parse.ListNode) *parse.ListNode {
 			n.List, n.ElseList = r.list(n.List), r.list(n.ElseList)
 			nodes = append(nodes, n)
 		case *parse.WithNode:
-			n.List, n.ElseList = r.within(n.List, r.keeping), r.list(n.ElseList)
+			n.List, n.ElseList = r.within(n.List, r.scoped[n]), r.list(n.ElseList)
 			if r.scoped[n] {
-				n.List.Nodes = slices.Insert(n.List.Nodes, 0, declare(n.Pos, memberVar, &parse.DotNode{NodeType: parse.NodeDot}))
+				n.List.Nodes = slices.Insert(n.List.Nodes, 0, declare(n.Pos, memberVar, dot(n.Pos)))
 			}
 			nodes = append(nodes, n)
 		case *parse.RangeNode:
-			n.List, n.ElseList = r.within(n.List, r.keeping || r.kept[n]), r.list(n.ElseList)
+			n.ElseList = r.list(n.ElseList)
 			nodes = append(nodes, r.loop(n)...)
 		case *parse.TemplateNode:
 			if name, ok := r.calls[n]; ok {
@@ -53,16 +53,16 @@ func (r *rewriting) list(l *parse.ListNode) *parse.ListNode {
 	return l
 }
 
-// within rewrites the body of a with or a range.
-func (r *rewriting) within(l *parse.ListNode, keeping bool) *parse.ListNode {
-	in := &rewriting{r.analysis, keeping, r.keeping}
+// within rewrites the body of a with or a range, which may begin a scope.
+func (r *rewriting) within(l *parse.ListNode, scope bool) *parse.ListNode {
+	in := &rewriting{analysis: r.analysis, native: r.native || scope && !r.plain}
 	return in.list(l)
 }
 
 // segment returns the segment that nodes begin with, and of how many nodes.
 // In a branch of one it takes text alone for one too.
 func (r *rewriting) segment(nodes []parse.Node, branch bool) (s segment, n int) {
-	if !r.keeping {
+	if !r.native {
 		return nil, 0
 	}
 	useful := branch
@@ -92,7 +92,7 @@ func (r *rewriting) piece(n parse.Node) (piece, bool) {
 		return piece{text: []byte{}}, true
 	case *parse.ActionNode:
 		h, ok := r.holes[n]
-		if !ok || h.get == nil || h.dotted && r.foreign {
+		if !ok || h.get == nil || h.needs&^r.has != 0 {
 			return piece{}, false
 		}
 		r.t.holes = append(r.t.holes, h)
@@ -108,12 +108,12 @@ func (r *rewriting) piece(n parse.Node) (piece, bool) {
 // branch makes a piece of an if or a with all of which is native.
 func (r *rewriting) branch(n parse.Node, b *parse.BranchNode, with bool) (piece, bool) {
 	c, ok := r.conds[n]
-	if !ok || c.get == nil || c.dotted && r.foreign || len(b.Pipe.Decl) > 0 || r.scoped[n] {
+	if !ok || c.get == nil || c.needs&^r.has != 0 || len(b.Pipe.Decl) > 0 || r.scoped[n] {
 		return piece{}, false
 	}
 	in := r
 	if with {
-		in = &rewriting{r.analysis, r.keeping, false}
+		in = &rewriting{r.analysis, r.native, r.has | needsDot}
 	}
 	p := &branch{cond: c.get, with: with, pos: startOf(r.text, b.Pipe), expr: b.Pipe.String()}
 	if p.yes, ok = in.whole(b.List); !ok {
@@ -134,19 +134,6 @@ func (r *rewriting) whole(l *parse.ListNode) (segment, bool) {
 	return s, n == len(l.Nodes)
 }
 
-// onlySegment returns the segment that a body consists of, or -1.
-func (r *rewriting) onlySegment(body *parse.ListNode) int {
-	if len(body.Nodes) != 1 {
-		return -1
-	}
-	if n, ok := body.Nodes[0].(*parse.ActionNode); ok && len(n.Pipe.Cmds[0].Args) == 2 {
-		if f, ok := n.Pipe.Cmds[0].Args[0].(*parse.IdentifierNode); ok && f.Ident == nativeHook {
-			return int(n.Pipe.Cmds[0].Args[1].(*parse.NumberNode).Int64)
-		}
-	}
-	return -1
-}
-
 // action makes an action that prints give its value to a hook instead. One
 // without a hole is never reached, and left out.
 func (r *rewriting) action(n *parse.ActionNode) []parse.Node {
@@ -161,30 +148,41 @@ func (r *rewriting) action(n *parse.ActionNode) []parse.Node {
 	args := []parse.Node{ident(n.Pos, printHook), integer(n.Pos, len(r.t.holes)-1)}
 	if h.blame == current {
 		args[0] = ident(n.Pos, memberHook)
-		args = append(args, &parse.VariableNode{NodeType: parse.NodeVariable, Pos: n.Pos, Ident: []string{memberVar}})
+		args = append(args, member(n.Pos))
 	}
 	n.Pipe.Cmds = append(n.Pipe.Cmds, &parse.CommandNode{NodeType: parse.NodeCommand, Pos: n.Pos, Args: args})
 	n.Pipe.Decl = sink(n.Pos)
 	return []parse.Node{n}
 }
 
-// loop counts a range's iterations and, where its output is kept between
-// executions, makes it render what changed only and print the whole after.
+// loop counts a range's iterations. Where its output is kept between
+// executions, or text/template is not needed for it, it becomes a block: it
+// renders what changed only, and prints the whole after.
 func (r *rewriting) loop(n *parse.RangeNode) []parse.Node {
-	dot := &parse.DotNode{NodeType: parse.NodeDot, Pos: n.Pos}
-	if !r.kept[n] {
-		first := hook(n.Pos, tickHook)
-		if r.scoped[n] {
-			first = declare(n.Pos, memberVar, ident(n.Pos, enterHook), dot)
-		}
-		n.List.Nodes = slices.Insert(n.List.Nodes, 0, first)
-		return []parse.Node{n}
+	body := segment(nil)
+	native := false
+	if r.listed[n] && !r.plain {
+		in := &rewriting{r.analysis, true, needsIndex}
+		body, native = in.whole(n.List)
 	}
-	id := integer(n.Pos, len(r.t.blocks))
-	r.t.blocks = append(r.t.blocks, r.onlySegment(n.List))
+	n.List = r.within(n.List, r.scoped[n])
+	if native || r.kept[n] && !r.plain {
+		r.t.blocks = append(r.t.blocks, blockCode{native: native, body: body, keep: r.kept[n]})
+		return r.block(n, integer(n.Pos, len(r.t.blocks)-1))
+	}
+	first := hook(n.Pos, tickHook)
+	if r.scoped[n] {
+		first = declare(n.Pos, memberVar, ident(n.Pos, enterHook), dot(n.Pos))
+	}
+	n.List.Nodes = slices.Insert(n.List.Nodes, 0, first)
+	return []parse.Node{n}
+}
+
+// block makes a block of a range.
+func (r *rewriting) block(n *parse.RangeNode, id parse.Node) []parse.Node {
 	n.Pipe.Cmds = append(n.Pipe.Cmds, &parse.CommandNode{NodeType: parse.NodeCommand, Pos: n.Pos,
 		Args: []parse.Node{ident(n.Pos, changeHook), id}})
-	n.List.Nodes = slices.Insert(n.List.Nodes, 0, declare(n.Pos, memberVar, ident(n.Pos, beginHook), id, dot))
+	n.List.Nodes = slices.Insert(n.List.Nodes, 0, declare(n.Pos, memberVar, ident(n.Pos, beginHook), id, dot(n.Pos)))
 	emit := &parse.IfNode{BranchNode: parse.BranchNode{NodeType: parse.NodeIf, Pos: n.Pos, Line: n.Line,
 		Pipe: pipeline(n.Pos, nil, ident(n.Pos, emitHook), id),
 		List: &parse.ListNode{NodeType: parse.NodeList, Pos: n.Pos}, ElseList: n.ElseList}}

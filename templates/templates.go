@@ -88,8 +88,8 @@ type Template struct {
 	tmpl      *template.Template
 	holes     []hole
 	segments  []segment
-	blocks    []int // the ranges whose output is kept: the segment that is the body, or -1
-	mutates   bool  // uses set or unset
+	blocks    []blockCode
+	mutates   bool // uses set or unset
 
 	mu     sync.Mutex
 	run    *run               // the execution in progress

@@ -1,0 +1,96 @@
+package templates
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"muster/cluster"
+)
+
+// fuzzEscape looks for a value that changes the structure of a file in one of
+// the places of spots.
+func fuzzEscape(f *testing.F, format Format, places []string) {
+	for _, v := range hostile {
+		f.Add(v)
+	}
+	var templates []*Template
+	for _, place := range places {
+		templates = append(templates, spotTemplate(f, format, place))
+	}
+	f.Fuzz(func(t *testing.T, v string) {
+		for i, tm := range templates {
+			checkStructure(t, tm, places[i], v)
+		}
+	})
+}
+
+func FuzzEscapeNginx(f *testing.F)   { fuzzEscape(f, Nginx, spots(Nginx)) }
+func FuzzEscapeHaproxy(f *testing.F) { fuzzEscape(f, Haproxy, spots(Haproxy)) }
+func FuzzEscapeINI(f *testing.F)     { fuzzEscape(f, INI, spots(INI)) }
+func FuzzEscapeYAML(f *testing.F)    { fuzzEscape(f, YAML, spots(YAML)) }
+func FuzzEscapeJSON(f *testing.F)    { fuzzEscape(f, JSON, spots(JSON)) }
+func FuzzEscapeTOML(f *testing.F)    { fuzzEscape(f, TOML, spots(TOML)) }
+func FuzzEscapeHosts(f *testing.F)   { fuzzEscape(f, Hosts, spots(Hosts)) }
+func FuzzEscapeText(f *testing.F)    { fuzzEscape(f, Text, spots(Text)) }
+
+// FuzzEscapeShell reads with a tokenizer; TestShell lets a shell read.
+func FuzzEscapeShell(f *testing.F) {
+	fuzzEscape(f, Shell, []string{"a @ \"b @\" 'c @' pre-@-post @@", "a=@ # @", "\"@@\"'@@'"})
+}
+
+// FuzzParse looks for a template that panics, hangs or escapes its bounds, and
+// for one that prints a member's value so that it begins a line of its own.
+func FuzzParse(f *testing.F) {
+	for _, name := range Builtins() {
+		text, _, _ := Builtin(name)
+		f.Add(text, uint8(0))
+	}
+	for i, text := range []string{
+		"{{range .Members}}server {{.Name}} {{.Addr}}:{{.Port}};\n{{else}}none;\n{{end}}",
+		`{{range $r, $ms := groupBy .Members "role"}}[{{$r}}]` + "\n{{range $ms}}{{.Name}}\n{{end}}{{end}}",
+		`{{define "a"}}{{.Name}}{{end}}{{range $i, $m := .AllMembers}}{{if $i}}, {{end}}{{template "a" .}}{{end}}`,
+		`{{with index .Members 0}}{{.Tags.role | upper | quote}}{{end}}{{range until 3}}{{.}}{{break}}{{end}}`,
+		`{{$x := "a"}}{{range .Members}}{{$x = printf "%s %s" $x .Name}}{{end}}{{$x}}`,
+		"k: |\n  {{.Rule}}\n{\"a\": {{toJson .Self.Tags}}, 'b': \"{{.Self}}\"}",
+		"A=\"$(echo $((1+2)) `x`)\" B={{.Rule}} ${C:-\"{{.Rule}}\"} # {{.Rule}}",
+	} {
+		f.Add(text, uint8(i))
+	}
+	ms := threeMembers()
+	for i := range ms {
+		ms[i].Tags = map[string]string{"role": "x\ny{{", "x": "1,2"}
+	}
+	data := Data{Rule: "r", Members: ms, AllMembers: ms, Self: ms[0], Vars: map[string]any{"v": "v", "l": []any{1, "a"}},
+		Select: func(string) ([]cluster.Member, error) { return ms, nil }}
+	f.Fuzz(func(t *testing.T, text string, format uint8) {
+		o := Options{Name: "t", Format: Formats()[int(format)%len(Formats())], MaxOutput: 64 << 10}
+		tm, err := Parse(text, o)
+		if err != nil {
+			if e := isError(err); e == nil || e.Line < 1 || e.Column < 1 {
+				t.Fatalf("%#v", err)
+			}
+			return
+		}
+		first, err := tm.Execute(data)
+		again, errAgain := tm.Execute(data)
+		if (err == nil) != (errAgain == nil) || string(first.Bytes) != string(again.Bytes) {
+			t.Fatalf("%v, %q\nthen %v, %q", err, first.Bytes, errAgain, again.Bytes)
+		}
+		if err != nil {
+			if isError(err) == nil {
+				t.Fatalf("%#v", err)
+			}
+			return
+		}
+		if len(first.Bytes) > 64<<10 {
+			t.Fatalf("%d bytes", len(first.Bytes))
+		}
+		if utf8.ValidString(text) && !utf8.Valid(first.Bytes) && !strings.Contains(text, "raw") {
+			t.Fatalf("not UTF-8: %q", first.Bytes)
+		}
+		if strings.Contains(string(first.Bytes), "x\ny{{") && !strings.Contains(text, "raw") {
+			t.Fatalf("a tag came through: %q", first.Bytes)
+		}
+	})
+}

@@ -1,0 +1,55 @@
+package templates
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"text/template/parse"
+)
+
+// startOf returns where the text of n begins. text/template gives a chain of
+// fields the place of its second.
+func startOf(text string, n parse.Node) parse.Pos {
+	var first string
+	switch n := n.(type) {
+	case *parse.FieldNode:
+		if len(n.Ident) > 1 {
+			first = "." + n.Ident[0]
+		}
+	case *parse.VariableNode:
+		if len(n.Ident) > 1 {
+			first = n.Ident[0]
+		}
+	case *parse.ChainNode:
+		return startOf(text, n.Node)
+	case *parse.PipeNode:
+		return startOf(text, n.Cmds[0].Args[0])
+	}
+	pos := int(n.Position())
+	if at := pos - len(first); at >= 0 && pos <= len(text) && strings.HasPrefix(text[at:], first) {
+		return parse.Pos(at)
+	}
+	return n.Position()
+}
+
+// fieldError says that x has no field name.
+func (a *analysis) fieldError(n parse.Node, x info, name string, have []string) error {
+	pos := startOf(a.text, n)
+	if i := strings.Index(a.text[pos:], "."+name); i >= 0 && i < 200 {
+		pos += parse.Pos(i)
+	}
+	hint := didYouMean(name, have)
+	switch {
+	case x.typ == membersType:
+		hint = "range over it, or take one with index"
+	case x.typ == rootType && slices.Contains(memberFields, name):
+		hint = fmt.Sprintf("a member has one: {{range .Members}}{{.%s}}{{end}}", name)
+	case x.typ == memberType && slices.Contains(rootFields, name):
+		hint = fmt.Sprintf("within range write $.%s", name)
+	case hint != "":
+		hint = strings.Replace(hint, `"`, `".`, 1)
+	case len(have) > 0 && len(have) < 10:
+		hint = "there is ." + strings.Join(have, " .")
+	}
+	return a.errorf(pos, hint, "%s has no field .%s", x.typ.a(), name)
+}
