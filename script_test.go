@@ -18,7 +18,8 @@ import (
 // The scripts in testdata drive the built binary as its users do: real
 // processes, real files, loopback nodes. Every script has addresses of its
 // own, $A $B $C $D $E, in 127.0.0.0/8, and may use every port on them; in its
-// files they and $WORK are replaced by their values.
+// files they and $WORK are replaced by their values. $EXAMPLES and $INSTALL are
+// the repository's directories.
 //
 // Beyond testscript's own commands a script has
 //
@@ -115,6 +116,13 @@ func setUp(env *testscript.Env) error {
 		addr := fmt.Sprintf("127.%d.%d.%d", 10+os.Getpid()%200, n, i+1)
 		env.Setenv(name, addr)
 		values["$"+name] = addr
+	}
+	for name, dir := range map[string]string{"EXAMPLES": "examples", "INSTALL": "install"} {
+		path, err := filepath.Abs(dir)
+		if err != nil {
+			return err
+		}
+		env.Setenv(name, path)
 	}
 	env.Setenv("MUSTER_SOCKET", filepath.Join(env.WorkDir, "lb.sock"))
 	env.Setenv("HOME", env.WorkDir)
