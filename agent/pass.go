@@ -82,7 +82,6 @@ func (j *job) finish(self string, now time.Time) {
 	s.reads = nil
 	if j.rendered != nil {
 		s.reads = &j.rendered.reads
-		s.paths = j.rendered.paths()
 		s.held = j.outcome.State == reconcile.Held
 		s.failing = ""
 		if j.outcome.Err != nil {

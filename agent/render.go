@@ -20,15 +20,6 @@ type rendering struct {
 	refused []Refusal
 }
 
-// paths lists the files of the rendering, sorted.
-func (r *rendering) paths() []string {
-	paths := make([]string, len(r.unit.Files))
-	for i, f := range r.unit.Files {
-		paths[i] = f.Path
-	}
-	return paths
-}
-
 // render renders the rule's files from a view and the members selected in it.
 // It is a pure function of its arguments.
 func (c *compiled) render(v cluster.View, members []cluster.Member) (*rendering, error) {

@@ -25,12 +25,11 @@ type state struct {
 	missed  []cluster.Change // while a pass was running
 	touched bool             // a file was, while a pass was running
 
-	reads   *reads   // what the last pass depended on; nil: not known yet
-	paths   []string // what the last pass rendered, sorted
-	held    bool     // the last pass ended held by a guard
-	failing string   // what the last pass failed of; empty: it did not
-	report  *Report  // of the last pass
-	begun   uint64   // passes begun
+	reads   *reads  // what the last pass depended on; nil: not known yet
+	held    bool    // the last pass ended held by a guard
+	failing string  // what the last pass failed of; empty: it did not
+	report  *Report // of the last pass
+	begun   uint64  // passes begun
 }
 
 // A Report is what the agent itself knows of a rule's last pass that did or
@@ -105,12 +104,6 @@ func (s *state) update(now time.Time, v cluster.View, changes []cluster.Change) 
 	changed, wake := s.selection.Update(now, v, changes)
 	s.wake = wake
 	return changed
-}
-
-// produces reports whether path is one of the rule's files.
-func (s *state) produces(path string) bool {
-	_, ok := slices.BinarySearch(s.paths, path)
-	return ok
 }
 
 // triggerOf names the cause in a word or two for people.

@@ -168,7 +168,7 @@ func (b *block) readTestEvent(ms []cluster.Member) *cluster.Event {
 		return nil
 	}
 	s := b.open(c.Body, c.DefRange, shape{what: "an `event` block", attrs: []string{"type", "name", "payload", "ltime", "member"}})
-	e := &cluster.Event{Name: s.str("name"), Payload: []byte(s.str("payload")), LTime: uint64(s.count("ltime", 1, 0, 1<<40))}
+	e := &cluster.Event{Name: s.str("name"), Payload: []byte(s.str("payload")), LTime: uint64(s.count("ltime", 1, 0, 1<<30))}
 	e.Type = s.oneOf("type", cluster.EventUser, eventTypes[:len(eventTypes)-1]...)
 	about := strings.HasPrefix(e.Type, "member-")
 	if s.attrs["member"] == nil {
