@@ -75,8 +75,9 @@ func failedNode(m cluster.Member) cluster.Member {
 type host struct {
 	*Agent
 	*village
-	t   *testing.T
-	dir string
+	t    *testing.T
+	dir  string
+	stop func()
 }
 
 // newHost starts an agent with one rule file. DIR in it is the directory in
@@ -90,10 +91,15 @@ func newHost(t *testing.T, v *village, rule string) *host {
 	return h
 }
 
-// start starts an agent; the test's end stops it.
+// start starts an agent; stop, or the test's end, stops it.
 func (h *host) start() {
 	h.t.Helper()
-	a, err := New(quiet(h))
+	h.startWith(quiet(h))
+}
+
+func (h *host) startWith(cfg Config) {
+	h.t.Helper()
+	a, err := New(cfg)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -101,12 +107,13 @@ func (h *host) start() {
 	ctx, cancel := context.WithCancel(h.t.Context())
 	done := make(chan error)
 	go func() { done <- a.Run(ctx) }()
-	h.t.Cleanup(func() {
+	h.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			h.t.Error(err)
 		}
 	})
+	h.t.Cleanup(h.stop)
 }
 
 // quiet is the configuration of an agent in a synctest bubble: watching files
