@@ -99,8 +99,9 @@ type services struct {
 // supervise runs the services until a signal or the first failure, then stops
 // them all and waits.
 func supervise(parent context.Context, s services) error {
-	ctx, stop := context.WithCancelCause(parent)
+	stopping, stop := context.WithCancelCause(parent)
 	defer stop(nil)
+	group, ctx := errgroup.WithContext(stopping)
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
@@ -128,7 +129,6 @@ func supervise(parent context.Context, s services) error {
 			os.Exit(exitFailed)
 		})
 	})
-	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.node.Run(ctx) })
 	group.Go(func() error { return s.keeper.Run(ctx) })
 	group.Go(func() error { return web.Serve(ctx, s.ln, web.Handler(s.keeper), s.log) })
