@@ -18,9 +18,6 @@ func (l *loop) adopt(p *Program, now time.Time) {
 	}
 	l.program, l.states = p, nil
 	for _, c := range p.rules {
-		if c.Acts() {
-			l.log.Warn("rule is checked but not run: this version does not act on events", "rule", c.Name)
-		}
 		if !c.Renders() {
 			continue
 		}
