@@ -124,7 +124,7 @@ func (r *run) everybody() []cluster.Member {
 	for _, ms := range r.filters {
 		all = append(all, ms...)
 	}
-	if ms, ok := r.eachValue().([]cluster.Member); ok {
+	if ms, ok := r.withoutIn(r.data.EachValue).([]cluster.Member); ok {
 		all = append(all, ms...)
 	}
 	cluster.SortMembers(all)

@@ -15,6 +15,10 @@ type Error struct {
 	Column  int    // in bytes, from 1
 	Message string
 	Hint    string // what to do; may be empty
+
+	// EachKey says that what cannot be printed is .Each.Key, which may come
+	// from a member: this file cannot be made, those of other keys can.
+	EachKey bool
 }
 
 func (e *Error) Error() string {

@@ -52,11 +52,7 @@ func spots(f Format) []string {
 	return []string{"a @ b\n", "@\n@\n"}
 }
 
-// atSpot makes a template of a text with marked places.
-func atSpot(spot string) string {
-	return strings.NewReplacer("{", `{{raw "{"}}`, "@", "{{.Vars.v}}").Replace(spot)
-}
-
+// spotTemplate makes a template of a text with marked places.
 func spotTemplate(t testing.TB, f Format, spot string) *Template {
 	t.Helper()
 	// The text is written with other delimiters, so that braces stand for themselves.

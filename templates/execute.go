@@ -37,6 +37,8 @@ type run struct {
 	found    map[string][]cluster.Member // of Select, by filter
 	memory   *memory                     // nil: nothing is kept
 
+	memberVars bool // there are members in .Vars
+
 	members, all []cluster.Member
 	filters      map[string][]cluster.Member // found, without the excluded
 	out          []byte
@@ -64,10 +66,9 @@ func (t *Template) Execute(d Data) (Result, error) {
 	d.Members, d.AllMembers = byName(d.Members), byName(d.AllMembers)
 	refused := map[string]Refusal{}
 	first := run{t: t, data: &d, vars: d.Vars, excluded: map[string]bool{}, found: map[string][]cluster.Member{}}
-	if t.mutates {
-		first.vars = cloneDict(d.Vars)
+	if first.memberVars = hasMembers(d.Vars); !first.memberVars {
+		first.memory = t.remember(&d)
 	}
-	first.memory = t.remember(&d)
 	reads := Reads{}
 	for range maxPasses {
 		r := first.next()
@@ -100,6 +101,9 @@ func (r run) next() *run {
 	r.filters = map[string][]cluster.Member{}
 	r.steps = maxSteps
 	r.members, r.all = r.without(r.data.Members), r.without(r.data.AllMembers)
+	if r.memberVars || r.t.mutates {
+		r.vars, _ = r.withoutIn(r.data.Vars).(map[string]any)
+	}
 	r.blocks = make([]blockRun, len(r.t.blocks))
 	if r.memory != nil {
 		r.out = make([]byte, 0, r.memory.size+r.memory.size/8+512)
@@ -178,27 +182,4 @@ func bounded(s string) string {
 		q = strings.ToValidUTF8(q[:300], "") + "…"
 	}
 	return q
-}
-
-// cloneDict returns a copy of d that shares nothing that can be changed.
-func cloneDict(d map[string]any) map[string]any {
-	c := make(map[string]any, len(d))
-	for k, v := range d {
-		c[k] = cloneValue(v)
-	}
-	return c
-}
-
-func cloneValue(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		return cloneDict(v)
-	case []any:
-		c := make([]any, len(v))
-		for i := range v {
-			c[i] = cloneValue(v[i])
-		}
-		return c
-	}
-	return v
 }

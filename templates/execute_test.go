@@ -171,6 +171,32 @@ func TestManyHostile(t *testing.T) {
 	}
 }
 
+// TestMembersInVars proves that members which came by way of .Vars or
+// for_each are left out like the others, and that a key that cannot be printed
+// is told apart.
+func TestMembersInVars(t *testing.T) {
+	ms := threeMembers()
+	d := Data{Members: ms, AllMembers: ms, HasEach: true, EachKey: "k", EachValue: ms,
+		Vars: map[string]any{"ms": ms, "d": map[string]any{"l": []any{ms}}, "me": ms[0]}}
+	for _, text := range []string{
+		"{{range .Vars.ms}}{{.Tags.role}};\n{{end}}", "{{range .Vars.ms}}{{.Name}};\n{{end}}{{range .Members}}{{.Tags.role}};{{end}}",
+		"{{range .Each.Value}}{{.Tags.role}};\n{{end}}", "{{.Vars.me.Name}};{{range index .Vars.d.l 0}}{{.Tags.role}};{{end}}",
+	} {
+		tm := parsed(t, Nginx, text)
+		for range 2 {
+			r, err := tm.Execute(d)
+			if err != nil || len(r.Refused) != 1 || r.Refused[0].Member != "b" || strings.Count(string(r.Bytes), ";") < 2 {
+				t.Errorf("%s: %v, %q, refused %+v", text, err, r.Bytes, r.Refused)
+			}
+		}
+	}
+	d.EachKey = "w;eb"
+	_, err := parsed(t, Nginx, "{{.Each.Key}};").Execute(Data{HasEach: true, EachKey: "w;eb"})
+	if e := isError(err); e == nil || !e.EachKey {
+		t.Errorf("%#v", err)
+	}
+}
+
 func TestReads(t *testing.T) {
 	ms := threeMembers()[:1]
 	for text, want := range map[string]Reads{

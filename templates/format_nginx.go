@@ -24,7 +24,7 @@ func nginxGrammar() *grammar {
 		scan: scanNginx, after: afterNginx, print: printNginx,
 		brackets: func(c context) bool {
 			bare := c.state == ngStart || c.state == ngMid || c.state == ngEither
-			plain := c.word == "allow" || c.word == "deny" || c.word == "set_real_ip_from"
+			plain := c.arg == 0 || c.word == "allow" || c.word == "deny" || c.word == "set_real_ip_from"
 			return bare && !plain
 		},
 		join: func(a, b context) (context, bool) {

@@ -63,8 +63,9 @@ func (r *run) refuse(id int, m *cluster.Member, v *value, why string) error {
 	u := Refusal{Line: line, Column: column, Expr: bounded(h.expr), Value: v.quoted(), Reason: why}
 	mine := h.blame == current && m != nil
 	switch {
-	case h.blame == author || mine && r.blamesVars(h, m, v):
+	case h.blame == author && !r.memberVars || mine && r.blamesAuthor(h, m, v):
 		e := r.t.errorf(int(h.pos), rawHint, "cannot print %s: %s: %s", u.Expr, u.Value, why)
+		e.EachKey = r.data.HasEach && r.putInto(h, v)(r.data.EachKey)
 		if v.kind == isNull {
 			e.Hint = "say what to print instead: `default`"
 		}
@@ -101,12 +102,12 @@ func note(refused map[string]Refusal, why Refusal) {
 	}
 }
 
-// blamesVars reports whether it is .Vars and not the member that has put what
-// is refused into v at h: whether a string of .Vars stands in it that
-// is refused there by itself, and none of the member's does.
-func (r *run) blamesVars(h *hole, m *cluster.Member, v *value) bool {
+// blamesAuthor reports whether it is .Vars or .Each.Key and not the member that
+// has put what is refused into v at h: whether a string of theirs stands in it
+// that is refused there by itself, and none of the member's does.
+func (r *run) blamesAuthor(h *hole, m *cluster.Member, v *value) bool {
 	bad := r.putInto(h, v)
-	return !anyOf(m, bad) && anyString(r.vars, bad)
+	return !anyOf(m, bad) && (anyString(r.vars, bad) || bad(r.data.EachKey))
 }
 
 // putInto returns a test of a string: whether it stands in v and is refused

@@ -112,9 +112,44 @@ func (r *run) selected(filter string) ([]cluster.Member, error) {
 
 // eachValue returns the value of for_each's element, without the excluded.
 func (r *run) eachValue() any {
-	if ms, ok := r.data.EachValue.([]cluster.Member); ok {
-		r.reads.Members = true
-		return r.without(ms)
+	r.reads.Members = r.reads.Members || hasMembers(r.data.EachValue)
+	return r.withoutIn(r.data.EachValue)
+}
+
+// hasMembers reports whether there are members in v.
+func hasMembers(v any) bool {
+	switch v := v.(type) {
+	case cluster.Member, []cluster.Member:
+		return true
+	case []any:
+		return slices.ContainsFunc(v, hasMembers)
+	case map[string]any:
+		for _, e := range v {
+			if hasMembers(e) {
+				return true
+			}
+		}
 	}
-	return r.data.EachValue
+	return false
+}
+
+// withoutIn returns a copy of v whose lists of members lack the excluded.
+func (r *run) withoutIn(v any) any {
+	switch v := v.(type) {
+	case []cluster.Member:
+		return r.without(byName(v))
+	case []any:
+		c := make([]any, len(v))
+		for i := range v {
+			c[i] = r.withoutIn(v[i])
+		}
+		return c
+	case map[string]any:
+		c := make(map[string]any, len(v))
+		for k, e := range v {
+			c[k] = r.withoutIn(e)
+		}
+		return c
+	}
+	return v
 }

@@ -1,0 +1,108 @@
+package templates
+
+import "strings"
+
+var (
+	yamlGlue  = chars(alnum + "_.-/@+")
+	yamlPlain = chars(alnum + "_.-/")
+)
+
+// maxYAMLKey bounds a part of what may be a key, in bytes: readers take a key
+// without a question mark for one up to 1024 characters (section 7.4.2).
+const maxYAMLKey = 500
+
+// limitYAML returns maxYAMLKey where a value may be a key.
+func limitYAML(c context, next string) int {
+	line, _, complete := strings.Cut(next, "\n")
+	switch {
+	case c.state == ymComment || c.state == ymBlock || c.state == ymIndent && c.col > c.base,
+		c.depth == 0 && c.arg == 1,
+		c.depth == 0 && complete && !strings.Contains(line, ":"):
+		return 0
+	}
+	return maxYAMLKey
+}
+
+func printYAML(dst []byte, at spot, v *value) ([]byte, string) {
+	switch at.state {
+	case ymDouble, ymSingle, ymComment, ymBlock:
+		return quotedYAML(dst, at.state, v)
+	case ymIndent:
+		if at.col > at.base && v.text == "" && v.kind != isOther {
+			return dst, "it is empty, and a line's indentation would change"
+		} else if at.col > at.base {
+			return quotedYAML(dst, ymBlock, v)
+		}
+	}
+	whole := at.whole && (at.state == ymLine || at.state == ymStart || at.state == ymIndent)
+	switch {
+	case v.kind == isNull && whole:
+		return append(dst, "null"...), ""
+	case v.kind == isOther && whole:
+		return v.asJSON(dst)
+	case v.kind == isJSON && whole:
+		return append(dst, v.text...), jsonOK(v.text)
+	case v.kind == isNumber, v.kind == isBool:
+		return append(dst, v.text...), ""
+	case v.kind == isNull, v.kind == isOther:
+		_, why := v.scalar()
+		return dst, why
+	case !whole:
+		return gluedYAML(dst, at, v)
+	case v.kind != isQuoted && isPlainYAML(v.text, v.kind == isAddr):
+		return append(dst, v.text...), ""
+	}
+	dst, why := escapeJSON(append(dst, '"'), v.text)
+	return append(dst, '"'), why
+}
+
+func quotedYAML(dst []byte, st state, v *value) ([]byte, string) {
+	s, why := v.scalar()
+	switch {
+	case why != "":
+		return dst, why
+	case st == ymDouble:
+		return escapeJSON(dst, s)
+	case st == ymSingle:
+		return append(dst, strings.ReplaceAll(s, "'", "''")...), refused(s, commentable, unhidden, "in single quotes")
+	case st == ymBlock && strings.HasPrefix(s, " "):
+		return dst, "it begins with a space, which a block scalar takes for indentation"
+	}
+	where := "in a comment"
+	if st == ymBlock {
+		where = "in a block scalar"
+	}
+	return append(dst, s...), refused(s, commentable, unhidden, where)
+}
+
+// gluedYAML prints a part of a plain scalar.
+func gluedYAML(dst []byte, at spot, v *value) ([]byte, string) {
+	s, why := v.scalar()
+	begins := at.state != ymMid && at.state != ymColon && at.state != ymProp
+	switch {
+	case why != "":
+		return dst, why
+	case begins && s == "":
+		return dst, "it is empty, and a scalar would be missing"
+	case begins && s[0] != '/' && s[0] != '.' && !isName(s[0]) && v.kind != isAddr:
+		return dst, "a plain scalar cannot begin with " + describe(rune(s[0]))
+	case v.kind == isAddr && !(begins && s[0] == '['):
+		return append(dst, s...), ""
+	}
+	return append(dst, s...), refused(s, yamlGlue, onlyASCII, "in a part of a plain scalar")
+}
+
+// isPlainYAML reports whether s, unquoted, is the string s to every reader.
+func isPlainYAML(s string, address bool) bool {
+	if s == "" || address && strings.Contains(s, ":") || offence(s, yamlPlain, onlyASCII) != "" {
+		return false
+	}
+	if address {
+		return true
+	}
+	switch strings.ToLower(s) {
+	case "null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf":
+		return false
+	}
+	return s[0] == '/' || s[0] == '_' || s[0] >= 'A' && s[0] <= 'Z' || s[0] >= 'a' && s[0] <= 'z'
+}
