@@ -46,11 +46,15 @@ const notUTF8 = "bytes that are not UTF-8"
 
 // hidden reports whether r is a character that does not print, or that makes
 // what is printed look like something else: controls, line and paragraph
-// separators, and the directional controls of Unicode's bidirectional
-// algorithm (UAX #9; CVE-2021-42574).
+// separators, what Unicode calls format characters (joiners, spaces of no
+// width, the directional controls of UAX #9: CVE-2021-42574, tags) and letters
+// without a shape.
 func hidden(r rune) bool {
-	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r == '\ufeff' ||
-		r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+	switch r {
+	case '\u2028', '\u2029', '\u034f', '\u115f', '\u1160', '\u3164', '\uffa0':
+		return true
+	}
+	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r >= 0xe0000 && r <= 0xe0fff
 }
 
 // beyond says which characters beyond ASCII are allowed.

@@ -1,5 +1,10 @@
 package templates
 
+import (
+	"regexp"
+	"strings"
+)
+
 // haproxy, after "Quoting and escaping" of its configuration manual and
 // parse_line in src/tools.c: quotes count anywhere in a word, # begins a
 // comment anywhere outside them, double quotes expand $NAME and ${NAME}.
@@ -12,6 +17,8 @@ const (
 	haSingle
 	haComment
 )
+
+// The context's col is 1 right after a quote with which a word begins.
 
 var (
 	haproxyBare   = chars(alnum + "_.:-/@+=,*~[]|&?")
@@ -33,6 +40,7 @@ func haproxyGrammar() *grammar {
 			joinWords(&a, &b)
 			a.arg, b.arg = min(a.arg, b.arg), min(a.arg, b.arg)
 			a.tail, b.tail = max(a.tail, b.tail), max(a.tail, b.tail)
+			a.col, b.col = max(a.col, b.col), max(a.col, b.col)
 			if a.state <= haMid && b.state <= haMid {
 				a.state, b.state = haStart, haStart
 			}
@@ -52,6 +60,7 @@ func scanHaproxy(c context, s string) context {
 }
 
 func stepHaproxy(c context, b byte) context {
+	c.col = 0
 	switch {
 	case b == '\n':
 		return context{}
@@ -84,9 +93,9 @@ func stepHaproxy(c context, b byte) context {
 			c.tail = tailDollar
 		}
 	case b == '"':
-		c.state = haDouble
+		c.state, c.col = haDouble, btoi(c.state == haStart)
 	case b == '\'':
-		c.state = haSingle
+		c.state, c.col = haSingle, btoi(c.state == haStart)
 	case b == '#':
 		c.state = haComment
 	case isBlank(b):
@@ -117,6 +126,7 @@ func afterHaproxy(c context) (context, string) {
 	if c.arg == 0 {
 		c.word = unknown
 	}
+	c.col = 0
 	return c, ""
 }
 
@@ -132,6 +142,7 @@ func named(c context) bool {
 
 func printHaproxy(dst []byte, at spot, v *value) ([]byte, string) {
 	if v.kind == isQuoted && at.state <= haMid {
+		at.col = btoi(at.state == haStart)
 		at.state = haDouble
 		if v.quote == '\'' {
 			at.state = haSingle
@@ -146,6 +157,9 @@ func printHaproxy(dst []byte, at spot, v *value) ([]byte, string) {
 	if why != "" {
 		return dst, why
 	}
+	if why := wordHaproxy(at.context, s, v.kind == isNumber); why != "" {
+		return dst, why
+	}
 	switch at.state {
 	case haComment:
 		return append(dst, s...), comment(s)
@@ -155,13 +169,27 @@ func printHaproxy(dst []byte, at spot, v *value) ([]byte, string) {
 	switch {
 	case at.state == haStart && s == "":
 		return dst, "it is empty, and a word would be missing"
-	case at.state == haStart && s[0] == '-' && v.kind != isNumber:
-		return dst, "it begins with -, which begins an option"
 	case named(at.context):
 		return append(dst, s...), refused(s, haproxyName, onlyASCII, "in the name of a server or proxy of haproxy")
 	}
 	return append(dst, s...), refused(s, haproxyBare, unspaced, "in a bare word of haproxy")
 }
+
+// wordHaproxy says why s cannot begin a word, or "".
+func wordHaproxy(c context, s string, number bool) string {
+	switch {
+	case c.state != haStart && !((c.state == haDouble || c.state == haSingle) && c.col == 1):
+	case strings.HasPrefix(s, "-") && !number:
+		return "it begins with -, which begins an option"
+	case (c.word == "server" || c.word == "server-template") && localSocket.MatchString(s):
+		return "it names a socket or a file of this host"
+	}
+	return ""
+}
+
+// localSocket matches addresses that are none of the network's ("Address
+// formats" of haproxy's configuration manual).
+var localSocket = regexp.MustCompile(`^(/|(\w+\+)*(unix|abnsz?|fd|sockpair)@)`)
 
 func escapeHaproxy(dst []byte, s string, st state) []byte {
 	for i := range len(s) {

@@ -102,8 +102,7 @@ func badHost(s string, at spot) string {
 		return "a name begins with a letter or a digit"
 	case strings.Contains(s, ".."):
 		return "a name has no empty labels"
-	case lower == "localhost", strings.HasPrefix(lower, "localhost."), strings.HasSuffix(lower, ".localhost"),
-		lower == "broadcasthost", strings.HasPrefix(lower, "ip6-"):
+	case isLocal(lower):
 		return "the name belongs to every host itself"
 	case len(s) > 253:
 		return fmt.Sprintf("a name has at most 253 bytes, not %d", len(s))
@@ -114,4 +113,14 @@ func badHost(s string, at spot) string {
 		}
 	}
 	return ""
+}
+
+// isLocal reports whether name, in lower case, means the host that asks.
+func isLocal(name string) bool {
+	first, _, _ := strings.Cut(name, ".")
+	switch first {
+	case "localhost", "localhost4", "localhost6", "loopback", "broadcasthost":
+		return true
+	}
+	return strings.HasSuffix(name, ".localhost") || strings.HasPrefix(name, "ip6-")
 }

@@ -135,6 +135,9 @@ func printINI(dst []byte, at spot, v *value) ([]byte, string) {
 	dst = append(dst, s...)
 	switch at.state {
 	case inComment:
+		if why := comment(s); why != "" {
+			return dst, why
+		}
 		return dst, refused(s, iniComment, unhidden, "in a comment of an INI file")
 	case inSection:
 		if s == "" {

@@ -19,5 +19,5 @@ func printText(dst []byte, _ spot, v *value) ([]byte, string) {
 	if why != "" {
 		return dst, why
 	}
-	return append(dst, s...), refused(s, commentable, unhidden, "in text")
+	return append(dst, s...), inLine(s, "in text")
 }

@@ -3,6 +3,7 @@ package templates
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -197,8 +198,16 @@ func jsonOK(s string) string {
 }
 
 // comment says why s cannot stand in a comment, or "".
-func comment(s string) string {
-	return refused(s, commentable, unhidden, "in a comment")
+func comment(s string) string { return inLine(s, "in a comment") }
+
+// inLine says why s cannot stand in a line of which nothing else is known, or
+// "". A backslash at the end would take the next line in: systemd before
+// version 254 continues even comments.
+func inLine(s, where string) string {
+	if strings.HasSuffix(s, `\`) {
+		return "it ends with a backslash, which may take in the next line"
+	}
+	return refused(s, commentable, unhidden, where)
 }
 
 var commentable = allBut("")

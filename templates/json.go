@@ -123,7 +123,8 @@ func appendJSONText(dst []byte, s string) ([]byte, error) {
 }
 
 // appendJSONEscaped appends valid UTF-8 escaped for between the quotes of a
-// string in JSON, and in YAML and TOML, whose escapes include these.
+// string in JSON, and in YAML and TOML, whose escapes include these. What is
+// beyond \uffff is not escaped: each of the three does that in its own way.
 func appendJSONEscaped(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	for _, r := range s {
@@ -136,7 +137,7 @@ func appendJSONEscaped(dst []byte, s string) []byte {
 			dst = append(dst, `\r`...)
 		case r == '\t':
 			dst = append(dst, `\t`...)
-		case hidden(r):
+		case hidden(r) && r <= 0xffff:
 			dst = append(dst, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 		default:
 			dst = utf8.AppendRune(dst, r)
