@@ -89,7 +89,7 @@ func (c *compiler) load() (*rules.Set, []string, rules.Problems) {
 func (c *compiler) rule(rule *rules.Rule) *compiled {
 	if rule.Acts() {
 		c.problems = append(c.problems, rules.Problem{
-			Severity: rules.Warning, File: rule.File, Line: rule.Line, Rule: rule.Name,
+			Severity: rules.Warning, File: rule.File, Line: rule.Line, Column: 1, Rule: rule.Name,
 			Summary: "the rule is checked but not run: this version does not act on events",
 		})
 	}

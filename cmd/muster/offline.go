@@ -22,8 +22,8 @@ type offlineFlags struct {
 }
 
 func (f *offlineFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.members, "members", "", "a JSON list of members, as `muster members --json` prints it, instead of a running agent; - reads standard input")
-	flags.StringVar(&f.self, "self", "", "with --members, the name of the member that is this node (default: the host's name)")
+	flags.StringVar(&f.members, "members", "", "`FILE` of members in JSON, as muster members --json prints them, instead of a running agent; - reads standard input")
+	flags.StringVar(&f.self, "self", "", "with --members, `NAME` of the member that is this node (default the host's name)")
 	f.config.AddPathFlags(flags)
 }
 

@@ -42,7 +42,7 @@ Start it:     muster agent`,
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(usage)
-	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour the output: auto, always or never")
+	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour the output `WHEN`: auto, always or never")
 	root.AddCommand(
 		a.agentCommand(), a.validateCommand(), a.fmtCommand(), a.planCommand(), a.applyCommand(),
 		a.renderCommand(), a.statusCommand(), a.explainCommand(), a.membersCommand(), a.reloadCommand(),
@@ -88,7 +88,7 @@ func strict(cmd *cobra.Command) {
 
 // asksAgent gives a command the flags to find a running agent.
 func (a *app) asksAgent(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&a.socket, "socket", defaultSocket(), "the agent's socket, or the directory it is in (also MUSTER_SOCKET)")
+	cmd.Flags().StringVar(&a.socket, "socket", defaultSocket(), "`PATH` of the agent's socket, or of the directory it is in; also MUSTER_SOCKET")
 }
 
 // printsJSON gives a command the flag --json.
