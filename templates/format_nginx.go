@@ -1,5 +1,7 @@
 package templates
 
+import "strings"
+
 // nginx, after ngx_conf_read_token in src/core/ngx_conf_file.c: words end at
 // a blank, a semicolon or an opening brace; quotes and # count at a word's
 // beginning only; a backslash takes the next character; $ begins a variable
@@ -13,6 +15,8 @@ const (
 	ngAfter                // right after a closing quote
 	ngComment              // after #
 )
+
+// The context's col is 1 right after an opening quote: a word begins there too.
 
 var (
 	nginxBare   = allBut(" ;{}\"'$\\")
@@ -31,6 +35,7 @@ func nginxGrammar() *grammar {
 			joinWords(&a, &b)
 			a.arg, b.arg = max(a.arg, b.arg), max(a.arg, b.arg)
 			a.tail, b.tail = max(a.tail, b.tail), max(a.tail, b.tail)
+			a.col, b.col = max(a.col, b.col), max(a.col, b.col)
 			if a.state <= ngEither && b.state <= ngEither && a.state != b.state {
 				a.state, b.state = ngEither, ngEither
 			}
@@ -66,7 +71,7 @@ func stepNginx(c context, b byte) context {
 		c.tail = tailName
 		return c
 	}
-	c.tail = noTail
+	c.tail, c.col = noTail, 0
 	switch b {
 	case '\\':
 		c.tail = tailEscape
@@ -102,9 +107,9 @@ func stepNginxBare(c context, b byte) context {
 	case c.state == ngStart && b == '#':
 		c.state, c.tail = ngComment, noTail
 	case c.state == ngStart && b == '"':
-		c.state = ngDouble
+		c.state, c.col = ngDouble, 1
 	case c.state == ngStart && b == '\'':
-		c.state = ngSingle
+		c.state, c.col = ngSingle, 1
 	default:
 		c.state = ngMid
 		if c.arg == 0 && len(c.word) < 32 {
@@ -130,6 +135,7 @@ func afterNginx(c context) (context, string) {
 			c.word = unknown
 		}
 	}
+	c.col = 0
 	return c, ""
 }
 
@@ -139,11 +145,15 @@ func printNginx(dst []byte, at spot, v *value) ([]byte, string) {
 		if v.quote == '\'' {
 			at.state = ngSingle
 		}
+		at.col = 1
 		dst, why := printNginx(append(dst, v.quote), at, &value{text: v.text})
 		return append(dst, v.quote), why
 	}
 	s, why := v.scalar()
 	if why != "" {
+		return dst, why
+	}
+	if why := wordNginx(at.context, s); why != "" {
 		return dst, why
 	}
 	switch at.state {
@@ -163,6 +173,28 @@ func printNginx(dst []byte, at spot, v *value) ([]byte, string) {
 		return dst, "it begins with #, which begins a comment"
 	}
 	return append(dst, s...), refused(s, nginxBare, unspaced, "in a bare word of nginx")
+}
+
+// wordNginx says why s cannot begin a word, or "": some words mean something
+// else than themselves.
+func wordNginx(c context, s string) string {
+	quoted := (c.state == ngDouble || c.state == ngSingle) && c.col == 1
+	if c.state != ngStart && c.state != ngEither && !quoted {
+		return ""
+	}
+	switch {
+	case strings.HasPrefix(s, "~"):
+		return "it begins with ~, which begins a regular expression"
+	case strings.HasPrefix(s, "unix:"):
+		return "it names a Unix socket of this host"
+	case c.arg == 0:
+		// Of map, geo and split_clients, where names and addresses stand first.
+		switch s {
+		case "include", "default", "hostnames", "volatile", "delete", "proxy", "proxy_recursive", "ranges", "*":
+			return "it is a word of nginx's own there"
+		}
+	}
+	return ""
 }
 
 // escapeNginx escapes s for between quotes: \t, \r, \n and the quotes have

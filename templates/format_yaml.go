@@ -217,6 +217,7 @@ func afterYAML(c context) (context, string) {
 	case ymHead:
 		return c, "in the head of a block scalar"
 	case ymProp:
+		return c, "in the name of a tag, an anchor or an alias: it would choose what the reader makes of the rest"
 	default:
 		c.state = ymMid
 	}

@@ -1,8 +1,13 @@
 package templates
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
+
+	"gopkg.in/yaml.v3"
+
+	"muster/cluster"
 )
 
 // TestWordsWithAMeaning is about values that hold no special character and yet
@@ -13,6 +18,15 @@ func TestWordsWithAMeaning(t *testing.T) {
 		text, v string
 		printed bool
 	}{
+		{Nginx, "map $a $b { @ 1; }", "include", false},
+		{Nginx, "map $a $b { \"@\" 1; }", "default", false},
+		{Nginx, "map $a $b { @ 1; }", "web1", true},
+		{Nginx, "map $a $b { x @; }", "default", true},
+		{Nginx, "location @ {}", "~.*", false},
+		{Nginx, "location \"@\" {}", "~.*", false},
+		{Nginx, "location \"/@\" {}", "~x", true},
+		{Nginx, "location {{quote .Vars.v}} {}", "~.*", false},
+		{Nginx, "server @;", "unix:/run/docker.sock", false},
 		{Haproxy, "server a @\n", "/run/docker.sock", false},
 		{Haproxy, "server a @\n", "ipv4+unix@/x", false},
 		{Haproxy, "server a \"@\"\n", "abns@x", false},
@@ -26,6 +40,8 @@ func TestWordsWithAMeaning(t *testing.T) {
 		{INI, "# @\na=1\n", `a\`, false},
 		{Text, "a @\nb\n", `a\`, false},
 		{Text, "a @\nb\n", `a\b`, true},
+		{YAML, "@ rest: v\n", "...", false},
+		{YAML, "k: @ rest\n", ".example", true},
 		{Text, "a @\n", "a\u200bb", false},
 		{Text, "a @\n", "a\U000e0041b", false},
 		{Nginx, "a \"@\";", "a\u00adb", false},
@@ -39,6 +55,57 @@ func TestWordsWithAMeaning(t *testing.T) {
 		r, err := tm.Execute(Data{Vars: map[string]any{"v": c.v}})
 		if printed := err == nil; printed != c.printed {
 			t.Errorf("%s %q with %q: %q, %v", c.format, c.text, c.v, r.Bytes, err)
+		}
+	}
+}
+
+// No member chooses a tag, an anchor or an alias of YAML.
+func TestNoValueNamesATag(t *testing.T) {
+	for _, text := range []string{"k: !{{.Vars.v}} x\n", "k: &{{.Vars.v}} x\n", "k: *{{.Vars.v}}\n"} {
+		if _, err := Parse(text, Options{Format: YAML}); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}
+
+// An address is written by its own rules, and ends or begins with colons or
+// brackets if its owner wants it to.
+func TestAddressesMakeNoStructure(t *testing.T) {
+	for _, text := range []string{
+		"- @ x\n", "- a @ x\n", "- @\n", "- @:80\n", "- http://@:80/\n", "- [x, @, y]\n", "- [x, http://@:80, y]\n", "- [x, a @ b, y]\n", "- {k: @}\n", "- {k: a @}\n", "@: v\n", "k@: v\n",
+	} {
+		tm, err := Parse("{{range .Members}}"+strings.ReplaceAll(text, "@", "{{.Addr}}")+"{{end}}", Options{Format: YAML})
+		if err != nil {
+			t.Fatal(err)
+		}
+		shape := func(addr string) (kinds []yaml.Kind) {
+			m := cluster.Member{Name: "a", Addr: netip.MustParseAddr(addr)}
+			r, err := tm.Execute(Data{Members: []cluster.Member{m}})
+			if err != nil || len(r.Refused) > 0 {
+				return nil
+			}
+			var n yaml.Node
+			if err := yaml.Unmarshal(r.Bytes, &n); err != nil {
+				t.Errorf("%q with %s: %v in %q", text, addr, err, r.Bytes)
+			}
+			var walk func(*yaml.Node)
+			walk = func(n *yaml.Node) {
+				kinds = append(kinds, n.Kind)
+				for _, c := range n.Content {
+					walk(c)
+				}
+			}
+			walk(&n)
+			return kinds
+		}
+		want := shape("10.0.0.1")
+		if want == nil {
+			t.Fatalf("%q prints no address at all", text)
+		}
+		for _, addr := range []string{"fd00::", "::", "::1", "fd00::1", "1:2:3:4:5:6:7:8"} {
+			if got := shape(addr); got != nil && len(got) != len(want) {
+				t.Errorf("%q with %s has the shape %v, not %v", text, addr, got, want)
+			}
 		}
 	}
 }

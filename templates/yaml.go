@@ -78,7 +78,8 @@ func quotedYAML(dst []byte, st state, v *value) ([]byte, string) {
 // gluedYAML prints a part of a plain scalar.
 func gluedYAML(dst []byte, at spot, v *value) ([]byte, string) {
 	s, why := v.scalar()
-	begins := at.state != ymMid && at.state != ymColon && at.state != ymProp
+	begins := at.state != ymMid && at.state != ymColon
+	line := at.state == ymLine || at.state == ymIndent || at.state == ymEither
 	switch {
 	case why != "":
 		return dst, why
@@ -86,10 +87,25 @@ func gluedYAML(dst []byte, at spot, v *value) ([]byte, string) {
 		return dst, "it is empty, and a scalar would be missing"
 	case begins && s[0] != '/' && s[0] != '.' && !isName(s[0]) && v.kind != isAddr:
 		return dst, "a plain scalar cannot begin with " + describe(rune(s[0]))
-	case v.kind == isAddr && !(begins && s[0] == '['):
-		return append(dst, s...), ""
+	case line && s != "" && s[0] == '.':
+		return dst, "it begins a line with a dot, and three of them end the document"
+	case v.kind == isAddr:
+		return append(dst, s...), gluedAddrYAML(s, begins, at.depth > 0)
 	}
 	return append(dst, s...), refused(s, yamlGlue, onlyASCII, "in a part of a plain scalar")
+}
+
+// gluedAddrYAML says why the address s cannot be a part of a plain scalar, or "".
+func gluedAddrYAML(s string, begins, flow bool) string {
+	switch {
+	case begins && s[0] == '[':
+		return "its bracket would begin a list"
+	case flow && strings.Contains(s, ":"):
+		return "an address with colons cannot be a part of a plain scalar within brackets"
+	case strings.HasSuffix(s, ":"):
+		return "it ends with a colon, which would make it a key"
+	}
+	return ""
 }
 
 // isPlainYAML reports whether s, unquoted, is the string s to every reader.
