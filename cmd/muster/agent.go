@@ -40,7 +40,7 @@ the files of every rule in step with the live members.
 
 SIGHUP reads the rules again. SIGINT and SIGTERM leave the cluster and stop
 within ten seconds; a second one stops at once.`,
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runAgent(cmd.Context(), flags) },
 	}
 	flags.Add(cmd.Flags())

@@ -24,7 +24,7 @@ Where nginx is installed it serves from them, and gets requests throughout.
 
 It needs no root and no configuration, and leaves nothing behind. The exit code
 is 1 if something did not go as told, or a request failed.`,
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runDemo(cmd.Context(), bare, keep) },
 	}
 	cmd.Flags().BoolVar(&keep, "keep", false, "leave it running at the end, until Ctrl-C")
@@ -60,7 +60,7 @@ func (a *app) demoNodeCommand() *cobra.Command {
 		Use:    "node",
 		Short:  "Run an agent, and beside it a service that answers with a name",
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			stop, err := demo.Serve(at, name)
 			if err != nil {

@@ -21,7 +21,7 @@ guard said, what check and reload printed, and what is on disk. For a member:
 which rules select it and which do not, clause by clause.
 
 A name that is both means the rule; --member asks for the member.`,
-		Args: cobra.ExactArgs(1),
+		Args: one("the name of a rule or a member"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client := web.NewClient(socketPath(a.socket))
 			if !member {

@@ -19,7 +19,7 @@ func (a *app) membersCommand() *cobra.Command {
 		Short: "List the members that the agent knows",
 		Long: `List every member that the running agent knows, alive or not. The JSON is a
 list, and what --members of plan, apply and render reads.`,
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			members, err := web.NewClient(socketPath(a.socket)).Members(cmd.Context())
 			if err != nil {

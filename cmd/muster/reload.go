@@ -15,7 +15,7 @@ func (a *app) reloadCommand() *cobra.Command {
 		Short: "Have the agent read its rules again",
 		Long: `Have the running agent read its rules and templates again, as SIGHUP does. With
 a mistake in them the rules in force stay in force, and the exit code is 1.`,
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			problems, err := web.NewClient(socketPath(a.socket)).Reload(cmd.Context())
 			if err != nil {

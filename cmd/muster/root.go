@@ -31,6 +31,7 @@ See it work:  muster demo
 Start it:     muster agent`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Version:       version(),
 		Args:          known,
 		// A mistake in --color is told before anything is done.
 		PersistentPreRunE: func(*cobra.Command, []string) error {
@@ -42,6 +43,8 @@ Start it:     muster agent`,
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(usage)
+	root.SetVersionTemplate(versionLine())
+	root.SetHelpCommand(helpCommand())
 	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour the output `WHEN`: auto, always or never")
 	root.AddCommand(
 		a.agentCommand(), a.validateCommand(), a.fmtCommand(), a.planCommand(), a.applyCommand(),
@@ -51,39 +54,6 @@ Start it:     muster agent`,
 	root.InitDefaultCompletionCmd("completion")
 	strict(root)
 	return root
-}
-
-// known refuses what is no command, and says which one may be meant.
-func known(root *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	err := fmt.Errorf("unknown command %q", args[0])
-	if similar := root.SuggestionsFor(args[0]); len(similar) > 0 {
-		err = fmt.Errorf("%w; did you mean %q?", err, similar[0])
-	}
-	return err
-}
-
-// strict makes wrong arguments a usage error, like wrong flags, for a command
-// and those below it.
-func strict(cmd *cobra.Command) {
-	check := cmd.Args
-	if check == nil {
-		check = cobra.NoArgs
-	}
-	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usage(cmd, err)
-		}
-		return nil
-	}
-	if cmd.RunE == nil && cmd.Run == nil { // without, arguments are not looked at
-		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-	}
-	for _, sub := range cmd.Commands() {
-		strict(sub)
-	}
 }
 
 // asksAgent gives a command the flags to find a running agent.

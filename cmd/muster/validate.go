@@ -18,7 +18,7 @@ func (a *app) validateCommand() *cobra.Command {
 		Long: `Check the configuration and all rules with their templates, without a cluster
 and without changing anything. DIR is a rules directory to check instead of
 the configured one.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne("a directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, problems := config.Load(flags)
 			dir := cfg.Rules.Dir

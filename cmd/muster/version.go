@@ -26,12 +26,17 @@ func version() string {
 	return "(devel)"
 }
 
+// versionLine is what `muster version` and --version print.
+func versionLine() string {
+	return fmt.Sprintf("muster %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
 func (a *app) versionCommand() *cobra.Command {
 	var showLicenses bool
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, or the licences of everything inside",
-		Args:  cobra.NoArgs,
+		Args:  none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if showLicenses {
 				_, err := fmt.Fprint(a.out, licenses)
@@ -42,8 +47,8 @@ func (a *app) versionCommand() *cobra.Command {
 					"version": version(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
 				})
 			}
-			fmt.Fprintf(a.out, "muster %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return nil
+			_, err := fmt.Fprint(a.out, versionLine())
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&showLicenses, "licenses", false, "print the licences of the libraries inside, and where their source is")
