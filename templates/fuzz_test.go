@@ -94,3 +94,53 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// FuzzPlace looks for literal text that the format's program reads otherwise
+// than scanning it does: for a place in which a value changes the structure.
+func FuzzPlace(f *testing.F) {
+	for i, format := range Formats() {
+		if format == Shell {
+			continue
+		}
+		for j, spot := range spots(format) {
+			f.Add(uint8(i), spot, hostile[j*7%len(hostile)])
+			f.Add(uint8(i), spot, hostile[j*11%len(hostile)])
+		}
+	}
+	f.Fuzz(func(t *testing.T, i uint8, spot, v string) {
+		format := Formats()[int(i)%len(Formats())]
+		if format == Shell || !strings.Contains(spot, "@") || strings.ContainsAny(spot, "«»") || !utf8.ValidString(spot) {
+			return
+		}
+		if format == YAML && strings.ContainsAny(spot, "&*!%?\r") { // names of anchors and tags are the author's
+			return
+		}
+		tm, err := Parse(strings.ReplaceAll(spot, "@", "«.Vars.v»"), Options{Name: "spot", Format: format, LeftDelim: "«", RightDelim: "»"})
+		if err != nil {
+			return
+		}
+		base, err := tm.Execute(Data{Vars: map[string]any{"v": "clean"}})
+		if err != nil {
+			return
+		}
+		read := reader(format)
+		if format == YAML { // parts of a plain scalar may make a number
+			read = readYAMLNodes
+		}
+		want, err := read(string(base.Bytes))
+		if err != nil {
+			return
+		}
+		r, err := tm.Execute(Data{Vars: map[string]any{"v": v}})
+		if err != nil {
+			return
+		}
+		got, err := read(string(r.Bytes))
+		if err != nil && strings.Contains(err.Error(), "already") { // one key twice
+			return
+		}
+		if err != nil || len(got) != len(want) {
+			t.Fatalf("%s %q with %q: clean %q, printed %q (%v)", format, spot, v, want, got, err)
+		}
+	})
+}

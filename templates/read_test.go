@@ -63,6 +63,24 @@ func reader(f Format) func(string) ([]string, error) {
 	panic("no reader for " + f)
 }
 
+// readYAMLNodes reads nodes and their text, whatever type it has.
+func readYAMLNodes(s string) ([]string, error) {
+	var doc yaml.Node
+	if err := yaml.Unmarshal([]byte(s), &doc); err != nil {
+		return nil, err
+	}
+	var out []string
+	var list func(n *yaml.Node)
+	list = func(n *yaml.Node) {
+		out = append(out, fmt.Sprint("(", n.Kind, n.Anchor, n.Tag == "!!null", ")"), n.Value)
+		for _, c := range n.Content {
+			list(c)
+		}
+	}
+	list(&doc)
+	return out, nil
+}
+
 // flatten lists a value's parts, dictionaries sorted by key.
 func flatten(v any, to []string) []string {
 	r := reflect.ValueOf(v)
