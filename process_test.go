@@ -144,15 +144,21 @@ func agentCommand(ts *testscript.TestScript, neg bool, args []string) {
 		"--rules", "no-rules", "--state", "state/" + name, "--socket", socket}, args[2:]...)
 	ts.Logf("# %s", strings.Join(argv, " "))
 	p := start(ts, name, argv)
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		if conn, err := net.Dial("unix", socket); err == nil {
-			conn.Close()
-			return
-		}
+	for deadline := time.Now().Add(patience); !p.answers(socket); time.Sleep(20 * time.Millisecond) {
 		if p.ended() || time.Now().After(deadline) {
 			ts.Fatalf("agent %s does not answer:\n%s", name, tail(p.log))
 		}
 	}
+}
+
+// answers reports whether an agent listens to commands and to the gossip.
+func (p *process) answers(socket string) bool {
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return strings.Contains(tail(p.log), "taking part in the cluster")
 }
 
 // signalCommand is `signal SIGNAL NAME`.

@@ -25,7 +25,7 @@ import (
 //
 //	[!have:PROGRAM] skip        without it skip loudly, on CI fail; also [!root]
 //	agent NAME ADDR [FLAG...]   start `muster agent` as node NAME at ADDR, and
-//	                            wait until its socket NAME.sock answers; `muster`
+//	                            wait until it and its socket NAME.sock answer; `muster`
 //	                            asks the node lb unless told otherwise
 //	start NAME PROGRAM ARG...   start a process; its output goes to NAME.log
 //	signal SIGNAL NAME          send it a signal
