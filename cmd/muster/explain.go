@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -56,7 +57,7 @@ func (a *app) printMemberExplanation(e agent.MemberExplanation) error {
 	fmt.Fprintf(a.out, "member %s is %s at %s, tags %s\n", printable(e.Member.Name), e.Member.Status, e.Member.Addr, printable(tagList(e.Member)))
 	for _, r := range e.Rules {
 		fmt.Fprintf(a.out, "\nrule %s %s it\n", r.Rule, selects(r))
-		a.printClauses(r.Clauses)
+		a.printClauses("  ", r.Clauses)
 		for _, x := range r.Refused {
 			fmt.Fprintf(a.out, "  left out: %s\n", printable(x.String()))
 		}
@@ -80,13 +81,13 @@ func selects(r agent.Appearance) string {
 	}
 }
 
-func (a *app) printClauses(clauses []rules.Clause) {
+func (a *app) printClauses(indent string, clauses []rules.Clause) {
 	for _, c := range clauses {
 		mark := "yes"
 		if !c.OK {
 			mark = "no "
 		}
-		fmt.Fprintf(a.out, "  %s  %s: is %s\n", mark, printable(c.Text), printable(c.Got))
+		fmt.Fprintf(a.out, "%s%s  %s: is %s\n", indent, mark, printable(c.Text), printable(c.Got))
 	}
 }
 
@@ -98,7 +99,11 @@ func (a *app) printRuleExplanation(e agent.RuleExplanation) error {
 	if e.Description != "" {
 		fmt.Fprintf(a.out, "  %s\n", printable(e.Description))
 	}
-	a.field("state", fmt.Sprintf("%s since %s", e.State, ago(e.Since)))
+	state := string(e.State)
+	if !e.Since.IsZero() {
+		state += " for " + short(time.Since(e.Since))
+	}
+	a.field("state", state)
 	if e.Why != "" {
 		for i, line := range printableLines(e.Why) {
 			a.field([]string{"why", ""}[min(i, 1)], line)
@@ -106,9 +111,13 @@ func (a *app) printRuleExplanation(e agent.RuleExplanation) error {
 	}
 	if len(e.Self) > 0 {
 		fmt.Fprintln(a.out, "  this node and the rule's self block:")
-		a.printClauses(e.Self)
+		a.printClauses("    ", e.Self)
 	}
-	a.field("selects", fmt.Sprintf("%s: %s", count(len(e.Selected), "member"), printable(few(e.Selected))))
+	selects := count(len(e.Selected), "member")
+	if len(e.Selected) > 0 {
+		selects += ": " + printable(few(e.Selected))
+	}
+	a.field("selects", selects)
 	a.printLastPass(e.RuleStatus)
 	return nil
 }

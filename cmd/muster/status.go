@@ -29,7 +29,8 @@ func (a *app) statusCommand() *cobra.Command {
   pending       not looked at yet, or waiting for its time
   not-in-force  this node does not match the rule's self block
 
-With --check the exit code is 1 unless every rule is in sync or not in force.`,
+With --check the exit code is 1 unless every rule is in sync or not in force,
+and the rules on disk have no mistakes.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			status, err := web.NewClient(socketPath(a.socket)).Status(cmd.Context())
@@ -46,6 +47,9 @@ With --check the exit code is 1 unless every rule is in sync or not in force.`,
 			}
 			if err != nil || !check {
 				return err
+			}
+			if len(names) == 0 && status.Problems.HasErrors() {
+				return exit{code: exitFailed}
 			}
 			return inSync(status.Rules)
 		},
@@ -143,12 +147,16 @@ func (a *app) printRules(all []agent.RuleStatus) error {
 	return nil
 }
 
-// printWhy says why a rule is not in sync, and what it left out.
+// printWhy says why a rule is not in sync, what it left behind and what it
+// left out.
 func (a *app) printWhy(r agent.RuleStatus) {
 	if r.Why != "" && r.State != reconcile.InSync {
 		fmt.Fprintf(a.out, "\n%s is %s: %s\n", r.Rule, r.State, strings.Join(printableLines(r.Why), "\n  "))
-		if !r.Retry.IsZero() {
-			fmt.Fprintf(a.out, "  looks again at %s\n", r.Retry.Local().Format("15:04:05"))
+		a.printNext(r)
+	}
+	for _, f := range r.Files {
+		if f.State == reconcile.Orphaned && r.State != reconcile.Orphaned {
+			fmt.Fprintf(a.out, "\n%s is orphaned: %s\n", printable(f.Path), printable(f.Why))
 		}
 	}
 	if r.Pass == nil {
@@ -156,6 +164,23 @@ func (a *app) printWhy(r agent.RuleStatus) {
 	}
 	for _, x := range r.Pass.Refused {
 		fmt.Fprintf(a.out, "\n%s leaves out %s\n", r.Rule, printable(x.String()))
+	}
+}
+
+// printNext says when a rule is looked at again, and how to have it at once.
+func (a *app) printNext(r agent.RuleStatus) {
+	var next []string
+	if !r.Retry.IsZero() {
+		next = append(next, "looks again at "+r.Retry.Local().Format("15:04:05"))
+	}
+	switch r.State {
+	case reconcile.Held:
+		next = append(next, "`muster apply --force "+r.Rule+"` lets it through")
+	case reconcile.Failed, reconcile.Owed:
+		next = append(next, "`muster apply "+r.Rule+"` tries at once")
+	}
+	if len(next) > 0 {
+		fmt.Fprintf(a.out, "  %s\n", strings.Join(next, "; "))
 	}
 }
 
