@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -38,7 +39,7 @@ func OfflineView(self string, members []cluster.Member) (cluster.View, error) {
 		case !m.Addr.IsValid():
 			return cluster.View{}, fmt.Errorf("cannot use member %q: it has no address", m.Name)
 		case !m.Status.Valid():
-			return cluster.View{}, fmt.Errorf("cannot use member %q: its status is %q and not one of %v", m.Name, m.Status, cluster.Statuses)
+			return cluster.View{}, fmt.Errorf("cannot use member %q: its status is %q and neither alive, leaving, left nor failed", m.Name, m.Status)
 		}
 	}
 	cluster.SortMembers(members)
@@ -52,7 +53,7 @@ func OfflineView(self string, members []cluster.Member) (cluster.View, error) {
 
 // subjects are the rules named, or all that render.
 func (o *Offline) subjects(names []string) ([]subject, error) {
-	l := &loop{view: o.view}
+	l := &loop{view: o.view, program: o.program}
 	for _, c := range o.program.rules {
 		if c.Renders() {
 			s := &state{rule: c, selection: c.NewSelection(), inForce: c.InForce(o.view.SelfMember())}
@@ -85,17 +86,20 @@ type RenderedFile struct {
 // Bytes returns the file's content, sensitive or not.
 func (f RenderedFile) Bytes() []byte { return f.bytes }
 
-// Render renders the rules named, or all that are in force.
+// Render renders the rules named, or all that are in force. With an error it
+// returns the files of the rules that could be rendered.
 func (o *Offline) Render(names []string) ([]RenderedFile, error) {
 	subjects, err := o.subjects(names)
 	if err != nil {
 		return nil, err
 	}
 	files := []RenderedFile{}
+	var failed []error
 	for _, s := range subjects {
 		rendered, err := s.render(o.view)
 		if err != nil {
-			return nil, err
+			failed = append(failed, err)
+			continue
 		}
 		for i, f := range rendered.unit.Files {
 			file := RenderedFile{Rule: s.rule.Name, Path: f.Path, Sensitive: f.Sensitive, bytes: f.Bytes}
@@ -108,7 +112,7 @@ func (o *Offline) Render(names []string) ([]RenderedFile, error) {
 			files = append(files, file)
 		}
 	}
-	return files, nil
+	return files, errors.Join(failed...)
 }
 
 // Plan says what Apply would do. It may run beside an agent.

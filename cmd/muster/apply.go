@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"muster/agent"
@@ -18,8 +21,8 @@ func (a *app) applyCommand() *cobra.Command {
 print how they are. The exit code is 0 if all of them are in sync.
 
 The running agent does it; with --members it is done here, from a list of
-members, without an agent. With --force the guards and the back-off after a
-failure do not count.`,
+members, without an agent. It does not wait for the back-off after a failure;
+with --force the guards and ` + "`every`" + ` do not count either.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			status, err := a.apply(cmd, offline, names, force)
@@ -37,7 +40,7 @@ failure do not count.`,
 			return inSync(status)
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "apply also what a guard holds, and what was just tried in vain")
+	cmd.Flags().BoolVar(&force, "force", false, "apply also what a guard holds back")
 	offline.add(cmd.Flags())
 	a.asksAgent(cmd)
 	a.printsJSON(cmd)
@@ -47,13 +50,26 @@ failure do not count.`,
 // apply asks the agent, or applies a list of members.
 func (a *app) apply(cmd *cobra.Command, offline offlineFlags, names []string, force bool) ([]agent.RuleStatus, error) {
 	if !offline.given() {
-		return web.NewClient(socketPath(a.socket)).Apply(cmd.Context(), web.ApplyRequest{Rules: names, Force: force})
+		client := web.NewClient(socketPath(a.socket))
+		if err := a.warnUnsettled(cmd.Context(), client, "waiting for it"); err != nil {
+			return nil, err
+		}
+		return client.Apply(cmd.Context(), web.ApplyRequest{Rules: names, Force: force})
 	}
 	run, err := a.openOffline(offline)
 	if err != nil {
 		return nil, err
 	}
 	return run.Apply(cmd.Context(), names, force)
+}
+
+// warnUnsettled says so when the agent does not change anything yet.
+func (a *app) warnUnsettled(ctx context.Context, client *web.Client, more string) error {
+	status, err := client.Status(ctx)
+	if err == nil && !status.Settled {
+		fmt.Fprintf(a.err, "The agent's first join has not settled, and before that nothing is changed: %s.\n", more)
+	}
+	return err
 }
 
 // inSync is nil if every rule is in sync, or not in force here.

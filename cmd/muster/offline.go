@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/pflag"
 
@@ -23,32 +25,32 @@ type offlineFlags struct {
 
 func (f *offlineFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.members, "members", "", "`FILE` of members in JSON, as muster members --json prints them, instead of a running agent; - reads standard input")
-	flags.StringVar(&f.self, "self", "", "with --members, `NAME` of the member that is this node (default the host's name)")
+	flags.StringVar(&f.self, "self", "", "with --members, `NAME` of the member that is this node (default this node's, as the agent's would be)")
 	f.config.AddPathFlags(flags)
 }
 
 func (f *offlineFlags) given() bool { return f.members != "" }
 
-// view reads the list of members.
-func (f *offlineFlags) view() (cluster.View, error) {
-	in := io.Reader(os.Stdin)
+// read reads the list of members.
+func (f *offlineFlags) read() ([]cluster.Member, error) {
+	in, from := io.Reader(os.Stdin), "standard input"
 	if f.members != "-" {
 		file, err := os.Open(f.members)
 		if err != nil {
-			return cluster.View{}, fmt.Errorf("cannot read the members: %w", err)
+			return nil, fmt.Errorf("cannot read the members: %w", err)
 		}
 		defer file.Close()
-		in = file
+		in, from = file, f.members
+	}
+	text, err := io.ReadAll(in)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the members: %w", err)
 	}
 	var members []cluster.Member
-	if err := json.NewDecoder(in).Decode(&members); err != nil {
-		return cluster.View{}, fmt.Errorf("cannot read the members in %s: %w: expected a list as `muster members --json` prints it", f.members, err)
+	if err := json.Unmarshal(text, &members); err != nil {
+		return nil, fmt.Errorf("cannot read the members from %s: it is no list as `muster members --json` prints it: %w", from, err)
 	}
-	self := f.self
-	if self == "" {
-		self, _ = os.Hostname()
-	}
-	return agent.OfflineView(self, members)
+	return members, nil
 }
 
 // openOffline reads rules and members. The result is used without a cluster.
@@ -61,7 +63,16 @@ func (a *app) openOffline(f offlineFlags) (*agent.Offline, error) {
 	if err := a.printProblems(a.err, problems); err != nil {
 		return nil, err
 	}
-	view, err := f.view()
+	members, err := f.read()
+	if err != nil {
+		return nil, err
+	}
+	host, _ := os.Hostname()
+	self := cmp.Or(f.self, cfg.Cluster.Name, host)
+	if !slices.ContainsFunc(members, func(m cluster.Member) bool { return m.Name == self }) {
+		fmt.Fprintf(a.err, "No member of the list is called %q, as this node is: say which one it is with --self.\n", self)
+	}
+	view, err := agent.OfflineView(self, members)
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,11 @@ The running agent is asked; with --members a list of members takes its place.`,
 // plan asks the agent, or plans against a list of members.
 func (a *app) plan(cmd *cobra.Command, offline offlineFlags, names []string) ([]agent.RulePlan, error) {
 	if !offline.given() {
-		return web.NewClient(socketPath(a.socket)).Plan(cmd.Context(), names)
+		client := web.NewClient(socketPath(a.socket))
+		if err := a.warnUnsettled(cmd.Context(), client, "this may look different then"); err != nil {
+			return nil, err
+		}
+		return client.Plan(cmd.Context(), names)
 	}
 	run, err := a.openOffline(offline)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,19 +31,17 @@ sensitive files is printed nowhere, and written only with --output.`,
 			if err != nil {
 				return err
 			}
-			files, err := run.Render(names)
-			if err != nil {
-				return err
-			}
+			files, failed := run.Render(names)
 			switch {
+			case failed != nil && len(files) == 0:
 			case output != "":
-				return a.writeRendered(output, files)
+				err = a.writeRendered(output, files)
 			case a.json:
-				return a.printJSON(files)
+				err = a.printJSON(files)
 			default:
 				a.printRendered(files)
-				return nil
 			}
+			return errors.Join(err, failed)
 		},
 	}
 	cmd.Flags().StringVar(&output, "output", "", "write the files below `DIR`, with the same paths")
