@@ -10,6 +10,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -108,7 +111,7 @@ func openJournal(dir string, readOnly bool, step func(string) error) (*journal, 
 	j := &journal{dir: dir, state: newState(), step: step}
 	path := filepath.Join(dir, journalName)
 	var damages []damage
-	in, err := os.Open(path)
+	in, err := openOwn(path, os.O_RDONLY)
 	if err == nil {
 		j.state, damages, err = replay(in)
 		in.Close()
@@ -119,7 +122,7 @@ func openJournal(dir string, readOnly bool, step func(string) error) (*journal, 
 	if readOnly {
 		return j, damages, nil
 	}
-	j.file, err = os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	j.file, err = openOwn(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot open the journal: %w", err)
 	}
@@ -202,7 +205,7 @@ func (j *journal) rewrite() error {
 		return err
 	}
 	path := filepath.Join(j.dir, journalName)
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := openOwn(path+".new", os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return err
 	}
@@ -259,4 +262,30 @@ func syncDir(path string) error {
 	}
 	defer d.Close()
 	return d.Sync()
+}
+
+// openOwn opens a file of the state directory. What somebody else put there in
+// its place is refused, and a link is not followed: the journal says what to
+// undo, and the lock is written to.
+func openOwn(path string, flag int) (*os.File, error) {
+	f, err := os.OpenFile(path, flag&^os.O_TRUNC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is not a file")
+	} else if err == nil {
+		if uid := info.Sys().(*syscall.Stat_t).Uid; flag != os.O_RDONLY && uid != 0 && int(uid) != os.Geteuid() {
+			err = fmt.Errorf("%s belongs to user %d: remove it, or choose another directory with --state", path, uid)
+		}
+	}
+	if err == nil && flag&os.O_TRUNC != 0 {
+		err = f.Truncate(0)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }

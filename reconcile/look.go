@@ -192,7 +192,7 @@ func (s *sums) sum(path string, id fileID) (string, error) {
 func resolve(path string) (string, error) {
 	asked := path
 	for range 40 {
-		dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+		dir, err := resolveDir(filepath.Dir(path))
 		if err != nil {
 			return "", fmt.Errorf("cannot follow %s: %w", asked, cause(err))
 		}

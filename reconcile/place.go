@@ -23,7 +23,7 @@ type place struct {
 // openPlace opens dir, which has no symbolic links in it, and refuses it if
 // others could put their files in the place of ours.
 func openPlace(dir string) (place, error) {
-	root, err := os.OpenRoot(dir)
+	root, err := openRoot(dir)
 	if err != nil {
 		return place{}, fmt.Errorf("cannot use %s: %w", dir, cause(err))
 	}
@@ -58,23 +58,6 @@ func trustDir(dir string, info fs.FileInfo) error {
 	return nil
 }
 
-// trustLink refuses a symbolic link in dir if somebody else could have put it
-// there.
-func trustLink(dir string) error {
-	info, err := os.Stat(dir)
-	if err != nil {
-		return cause(err)
-	}
-	st := info.Sys().(*syscall.Stat_t)
-	if st.Uid != 0 && int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("the link stands in %s, which belongs to user %d", dir, st.Uid)
-	}
-	if st.Mode&0o002 != 0 || st.Mode&0o020 != 0 && !ownGroup(st.Gid) {
-		return fmt.Errorf("the link stands in %s, which others may change: try chmod go-w %[1]s", dir)
-	}
-	return nil
-}
-
 func ownGroup(gid uint32) bool {
 	if gid == 0 || int(gid) == os.Getegid() {
 		return true
@@ -88,13 +71,13 @@ func ownGroup(gid uint32) bool {
 // were created, outermost first; also when it fails.
 func locate(f File, seen sighting) (dir, name string, made []string, err error) {
 	parent := filepath.Dir(seen.real)
-	dir, err = filepath.EvalSymlinks(parent)
+	dir, err = resolveDir(parent)
 	if errors.Is(err, fs.ErrNotExist) {
 		if !f.MakeDirs {
 			return "", "", nil, fmt.Errorf("cannot write %s: directory %s does not exist: create it or say create_dest_dirs = true", f.Path, parent)
 		}
 		if made, err = makeDirs(parent); err == nil {
-			dir, err = filepath.EvalSymlinks(parent)
+			dir, err = resolveDir(parent)
 		}
 	}
 	if err != nil {
@@ -119,19 +102,53 @@ func makeDirs(path string) ([]string, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	made, err := makeDirs(filepath.Dir(path))
+	parent := filepath.Dir(path)
+	made, err := makeDirs(parent)
 	if err != nil {
 		return made, err
 	}
-	if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	fresh, err := makeDir(parent, filepath.Base(path))
+	if err != nil {
 		return made, fmt.Errorf("cannot create directory %s: %w", path, cause(err))
-	} else if err == nil {
+	}
+	if fresh {
 		made = append(made, path)
 	}
-	if err := os.Chmod(path, 0o755); err != nil {
-		return made, fmt.Errorf("cannot create directory %s: %w", path, cause(err))
+	return made, syncDir(parent)
+}
+
+// makeDir creates the directory name in parent, 0755 whatever the umask, and
+// reports whether it did: one that is there already is left as it is. Whoever
+// owns parent may put a link in its place meanwhile, so that nothing of it
+// goes by name.
+func makeDir(parent, name string) (fresh bool, err error) {
+	real, err := resolveDir(parent)
+	if err != nil {
+		return false, err
 	}
-	return made, syncDir(filepath.Dir(path))
+	in, err := openDir(unix.AT_FDCWD, real)
+	if err != nil {
+		return false, err
+	}
+	defer unix.Close(in)
+	if err := unix.Mkdirat(in, name, 0o755); errors.Is(err, fs.ErrExist) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	fd, err := unix.Openat(in, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return true, err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return true, err
+	}
+	if int(st.Uid) != os.Geteuid() {
+		return true, fmt.Errorf("user %d put another in its place", st.Uid)
+	}
+	return true, unix.Fchmod(fd, 0o755)
 }
 
 // isMount reports whether name in p is a mount point, as a file is that was

@@ -76,7 +76,7 @@ func (r *Reconciler) know(dir string) {
 }
 
 func (r *Reconciler) planRemoval(tx *transaction, o orphan) error {
-	dir, err := filepath.EvalSymlinks(filepath.Dir(o.seen.real))
+	dir, err := resolveDir(filepath.Dir(o.seen.real))
 	if err != nil {
 		return fmt.Errorf("cannot remove %s: %w", o.path, cause(err))
 	}

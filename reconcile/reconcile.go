@@ -154,7 +154,7 @@ func (r *Reconciler) takeStateDir() error {
 	if r.cfg.ReadOnly {
 		return nil
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := openOwn(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return err
 	}

@@ -117,7 +117,7 @@ const acl = "system.posix_acl_access"
 
 // copyAttributes gives f the extended attributes of like, ACL included. Those
 // that the system sets by its own rules (security.*, trusted.*) are copied where
-// that is allowed.
+// that is allowed, but for those that vouch for the old bytes.
 func copyAttributes(f, like *os.File) error {
 	names, err := attributes(like)
 	if err != nil {
@@ -126,6 +126,10 @@ func copyAttributes(f, like *os.File) error {
 	from, to := int(like.Fd()), int(f.Fd())
 	hasACL := false
 	for _, name := range names {
+		switch name {
+		case "security.capability", "security.ima", "security.evm":
+			continue
+		}
 		value := make([]byte, 64<<10) // the kernel's limit
 		n, err := unix.Fgetxattr(from, name, value)
 		if err == nil {
@@ -191,6 +195,7 @@ func (p place) openRegular(name string, flag int) (*os.File, error) {
 // stage writes the new file of it beside the old one.
 func (r *Reconciler) stage(p place, it *item) error {
 	var like *os.File
+	d := it.dress
 	if it.seen.exists {
 		old, err := p.openRegular(it.Name, os.O_RDONLY)
 		if err != nil {
@@ -198,8 +203,11 @@ func (r *Reconciler) stage(p place, it *item) error {
 		}
 		defer old.Close()
 		like = old
+		if plain := it.seen.mode &^ (unix.S_ISUID | unix.S_ISGID); d.mode == nil && plain != it.seen.mode {
+			d.mode = &plain // as the kernel does when a file is written to
+		}
 	}
-	if err := r.write(p, it.Stage, bytes.NewReader(it.file.Bytes), like, it.dress); err != nil {
+	if err := r.write(p, it.Stage, bytes.NewReader(it.file.Bytes), like, d); err != nil {
 		return writeError(it.Path, err)
 	}
 	return nil

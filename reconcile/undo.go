@@ -64,7 +64,7 @@ func (r *Reconciler) undo(changes []change, made []string) error {
 	for _, c := range slices.Backward(changes) {
 		p, ok := dirs[c.Dir]
 		if !ok {
-			root, err := os.OpenRoot(c.Dir)
+			root, err := openRoot(c.Dir)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue // and the files with it
 			}
