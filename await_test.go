@@ -66,10 +66,11 @@ func attempt(ts *testscript.TestScript, args []string) (string, error) {
 	case len(args) == 2 && args[0] == "exists":
 		_, err := os.Lstat(ts.MkAbs(args[1]))
 		return "", err
-	case len(args) == 2 && args[0] == "fetch":
-		return get(args[1])
+	case len(args) == 3 && args[0] == "serves":
+		body, err := get(args[2])
+		return body, errors.Join(err, match(args[1], body))
 	}
-	ts.Fatalf("what can be waited for is: exec PROGRAM..., prints PATTERN PROGRAM..., grep PATTERN FILE, exists FILE, fetch URL")
+	ts.Fatalf("what can be waited for is: exec PROGRAM..., prints PATTERN PROGRAM..., grep PATTERN FILE, exists FILE, serves PATTERN URL")
 	return "", nil
 }
 

@@ -32,7 +32,7 @@ import (
 //	ended NAME [CODE|SIGNAL]    wait for its end; it must have exited with CODE (0)
 //	eventually [!] COMMAND...   wait for one of: exec PROGRAM ARG...,
 //	                            prints PATTERN PROGRAM ARG..., grep PATTERN FILE,
-//	                            exists FILE, fetch URL
+//	                            exists FILE, serves PATTERN URL
 //	steady COMMAND...           the same must hold now, and for a second
 //	json FILE PATH VALUE        in a JSON file (or stdout), the value at PATH
 //	                            (a.b.0.c) is VALUE, as JSON or a bare word
