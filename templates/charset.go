@@ -47,14 +47,15 @@ const notUTF8 = "bytes that are not UTF-8"
 // hidden reports whether r is a character that does not print, or that makes
 // what is printed look like something else: controls, line and paragraph
 // separators, what Unicode calls format characters (joiners, spaces of no
-// width, the directional controls of UAX #9: CVE-2021-42574, tags) and letters
-// without a shape.
+// width, the directional controls of UAX #9: CVE-2021-42574, tags), letters
+// without a shape, and what is no character.
 func hidden(r rune) bool {
 	switch r {
 	case '\u2028', '\u2029', '\u034f', '\u115f', '\u1160', '\u3164', '\uffa0':
 		return true
 	}
-	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r >= 0xe0000 && r <= 0xe0fff
+	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r >= 0xe0000 && r <= 0xe0fff ||
+		r&0xfffe == 0xfffe || r >= 0xfdd0 && r <= 0xfdef
 }
 
 // beyond says which characters beyond ASCII are allowed.

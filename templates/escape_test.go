@@ -14,7 +14,7 @@ import (
 
 // hostile are values that some format takes for more than a value.
 var hostile = []string{
-	"", " ", "a b", " a", "a ", "a\tb", "a\nb", "a\r\nb", "a\x00b", "a\x1b[31mb", "\x7f", "\u0085", "\u2028", "\u2029", "\ufeff",
+	"", " ", "a b", " a", "a ", "a\tb", "a\nb", "a\r\nb", "a\x00b", "a\x1b[31mb", "\x7f", "\u0085", "\u2028", "\u2029", "\ufeff", "a\uffff", "\U0001ffffb",
 	"\u202eabc", "\u2066abc\u2069", "\xff\xfe", "a\xc3", "\u00a0", "a\u3000b", "é", "日本", "🙂",
 	`"`, `'`, "`", `\`, `a\`, `\"`, `\'`, `"a"`, `'a'`, `a"b`, `a'b`, `''`, `""`, `"""`, `'''`, `'"'"'`, `\n`, `\u0022`,
 	";", "{", "}", "{}", "x;}\nserver{", "x;}server{", "#", "#a", "a#b", "a #b", "$", "$a", "${a}", "$(id)", "`id`", "$request_body",

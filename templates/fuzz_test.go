@@ -112,7 +112,10 @@ func FuzzPlace(f *testing.F) {
 		if format == Shell || !strings.Contains(spot, "@") || strings.ContainsAny(spot, "«»") || !utf8.ValidString(spot) {
 			return
 		}
-		if format == YAML && strings.ContainsAny(spot, "&*!%?\r") { // names of anchors and tags are the author's
+		if strings.ContainsFunc(spot, func(r rune) bool { return hidden(r) && !strings.ContainsRune("\n\t", r) }) {
+			return
+		}
+		if format == YAML && strings.ContainsAny(spot, "&*!%?") { // names of anchors and tags are the author's
 			return
 		}
 		tm, err := Parse(strings.ReplaceAll(spot, "@", "«.Vars.v»"), Options{Name: "spot", Format: format, LeftDelim: "«", RightDelim: "»"})

@@ -239,7 +239,7 @@ func readINI(s string) ([]string, error) {
 }
 
 // assignment is a line of other readers than Ansible's, and of its [x:vars].
-var assignment = regexp.MustCompile(`^(\S+) = (.*)$`)
+var assignment = regexp.MustCompile(`^([^\s=]*) *= (.*)$`)
 
 // shellWords splits a line: quotes anywhere, # a comment outside them,
 // a backslash before one of escapable takes it. Characters of special are

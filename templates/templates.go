@@ -41,7 +41,7 @@ type Data struct {
 	Members    []cluster.Member // the rule's members, sorted by name
 	AllMembers []cluster.Member // every member, sorted by name
 	Self       cluster.Member
-	Vars       map[string]any // strings, numbers, bools, nil, []any, map[string]any
+	Vars       map[string]any // strings, numbers, bools, nil, members; lists ([]any, []cluster.Member) and maps of these
 	Rule       string
 
 	EachKey   string // of a rule with for_each: .Each.Key and .Each.Value
