@@ -109,6 +109,19 @@ func (d *door) note(reason, sender string, now time.Time) bool {
 	}
 	d.senders[key] = struct{}{}
 	d.order = append(d.order, key)
+	return d.spend(now)
+}
+
+// afford reports whether the log's budget allows a line about something else
+// that others do.
+func (d *door) afford(now time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.spend(now)
+}
+
+// spend takes a line from this minute's budget, if there is one left.
+func (d *door) spend(now time.Time) bool {
 	if now.Sub(d.minute) >= time.Minute {
 		d.minute, d.logged = now, 0
 	}

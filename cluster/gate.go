@@ -124,7 +124,8 @@ const voteEvery = 5 * time.Second
 // NotifyConflict is told, under memberlist's lock, of a second address for a
 // name; memberlist keeps the first.
 func (g *gate) NotifyConflict(existing, other *memberlist.Node) {
-	if g.conflicts.note(existing, other, time.Now()) {
+	// One that is out to flood takes another address each time.
+	if now := time.Now(); g.conflicts.note(existing, other, now) && g.door.afford(now) {
 		g.log.Warn("two nodes claim one name", "name", existing.Name,
 			"kept", existing.Address(), "refused", other.Address(), "self", existing.Name == g.self)
 	}

@@ -195,6 +195,34 @@ func TestRefusalsAreLoggedOnce(t *testing.T) {
 	}
 }
 
+// A name that is claimed from ever new addresses does not fill the log.
+func TestConflictsAreLoggedWithinBounds(t *testing.T) {
+	n := target(t, cluster.Config{})
+	victim := honest("victim")
+	var state clustertest.State
+	state.Nodes = append(state.Nodes, victim)
+	if _, err := clustertest.Exchange(n.Info().Bind, state); err != nil {
+		t.Fatal(err)
+	}
+	n.wait("the victim", func(v cluster.View) bool { return len(v.Members) == 2 })
+	conflicts := func() (count uint64) {
+		for _, c := range n.Info().Conflicts {
+			count += c.Count
+		}
+		return count
+	}
+	for i := range 60 {
+		victim.Port = uint16(10000 + i)
+		if err := clustertest.Send(n.Info().Bind, victim.Packet()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "all are noticed", func() bool { return conflicts() > 30 })
+	if got := n.log.count("two nodes claim one name"); got == 0 || got > 20 {
+		t.Errorf("%d lines about it", got)
+	}
+}
+
 func TestMaxMembers(t *testing.T) {
 	n := target(t, cluster.Config{MaxMembers: 5})
 	var state clustertest.State
