@@ -25,6 +25,10 @@ import (
 // way. After it the agent exits with what it has.
 const stopLimit = 10 * time.Second
 
+// oneSignal is how soon a second signal is still the first: timeout(1) and its
+// like signal a process, and then its group.
+const oneSignal = 100 * time.Millisecond
+
 // eventBacklog is how many events may wait for the agent. Members are not
 // taken from events, so that only what triggers a rule's `on` could be
 // missed, and the resync makes up for that.
@@ -106,10 +110,12 @@ func supervise(parent context.Context, s services) error {
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
 	go func() {
+		var stopped time.Time
 		for sig := range signals {
 			switch {
 			case sig == syscall.SIGHUP:
 				s.reload(ctx)
+			case !stopped.IsZero() && time.Since(stopped) < oneSignal:
 			case ctx.Err() != nil:
 				s.log.Warn("stopped at once", "signal", sig.String())
 				os.Exit(exitFailed)
@@ -118,6 +124,7 @@ func supervise(parent context.Context, s services) error {
 				if sig == syscall.SIGINT && s.leave.OnInterrupt || sig == syscall.SIGTERM && s.leave.OnTerminate {
 					cause = nil
 				}
+				stopped = time.Now()
 				s.log.Info("stopping", "signal", sig.String(), "leave", cause == nil)
 				stop(cause)
 			}
