@@ -21,12 +21,40 @@ func (j *job) log(log *slog.Logger) {
 		}
 		return
 	}
-	for _, r := range j.report.Refused {
-		if !slices.Contains(before.Refused, r) {
+	logLeftOut(log, before.Refused, j.report.Refused)
+	j.logOutcome(log)
+}
+
+// mostLeftOut bounds the lines about what one pass left out.
+const mostLeftOut = 8
+
+// logLeftOut says what was left out and was not the last time. Whoever is left
+// out already may say something else each time: that is not told again.
+func logLeftOut(log *slog.Logger, before, now []Refusal) {
+	known := make(map[Refusal]bool, len(before))
+	for _, r := range before {
+		known[r.subject()] = true
+	}
+	fresh := 0
+	for _, r := range now {
+		if known[r.subject()] {
+			continue
+		}
+		if fresh++; fresh <= mostLeftOut {
 			log.Warn("left out", "member", r.Member, "value", r.Value, "reason", r.Reason, "place", r.Place)
 		}
 	}
-	j.logOutcome(log)
+	if more := fresh - mostLeftOut; more > 0 {
+		log.Warn("more is left out: see muster status", "count", more)
+	}
+}
+
+// subject is what r is about, whatever was said.
+func (r Refusal) subject() Refusal {
+	if r.Member == "" {
+		return Refusal{Place: r.Place, Value: r.Value}
+	}
+	return Refusal{Place: r.Place, Member: r.Member}
 }
 
 // logOutcome says what came of converging.
