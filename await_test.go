@@ -13,7 +13,7 @@ import (
 
 // patience bounds how long anything is waited for. It is a bound on hanging,
 // not a claim about speed: machines are shared.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // eventually is `eventually [!] COMMAND...`: it tries until COMMAND succeeds
 // or, with `!`, fails.

@@ -26,6 +26,10 @@ rule "app-backend" {
   check  = ["haproxy", "-c", "-f", "/etc/haproxy/haproxy.cfg", "-f", staged["/etc/haproxy/backends/app.cfg"]]
   reload = ["systemctl", "reload", "haproxy"]
 
+  # haproxy misses a reload that comes while it is still at the one before.
+  wait  = "200ms:2s"
+  every = "2s"
+
   guard {
     min_members = 0 # an empty backend is valid: haproxy answers 503
   }
