@@ -32,7 +32,13 @@ func (s Socket) Listen() (net.Listener, error) {
 	return ln, nil
 }
 
+// maxPath is how many bytes Linux has for a socket's path (unix(7)).
+const maxPath = 107
+
 func (s Socket) listen() (net.Listener, error) {
+	if len(s.Path) > maxPath {
+		return nil, fmt.Errorf("the path has %d bytes, and a socket's may have %d: choose another --socket", len(s.Path), maxPath)
+	}
 	if err := os.MkdirAll(filepath.Dir(s.Path), 0o755); err != nil {
 		return nil, err
 	}
