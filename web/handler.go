@@ -12,10 +12,14 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"time"
 
 	"muster/agent"
 	"muster/rules"
 )
+
+// answerLimit is how long a client may take to read an answer.
+const answerLimit = 30 * time.Second
 
 // maxRequest bounds a request's body, in bytes.
 const maxRequest = 64 << 10
@@ -106,6 +110,9 @@ func answer(w http.ResponseWriter, value any, err error) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	// A client that does not read must not keep the answer in memory for ever.
+	// The deadline counts from here: an apply takes as long as its commands.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerLimit))
 	w.WriteHeader(status)
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)

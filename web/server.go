@@ -12,6 +12,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -54,9 +55,7 @@ func (s Socket) listen() (net.Listener, error) {
 			return nil, err
 		}
 	}
-	// Until the mode is set nobody but this user may connect: a new socket
-	// lets in only who may write to it.
-	ln, err := net.Listen("unix", s.Path)
+	ln, err := s.bind()
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +63,14 @@ func (s Socket) listen() (net.Listener, error) {
 		return nil, errors.Join(err, ln.Close())
 	}
 	return ln, nil
+}
+
+// bind makes the socket. Who may write to it may connect, so that until its
+// mode is set nobody but this user may, whatever the umask was.
+func (s Socket) bind() (net.Listener, error) {
+	umask := syscall.Umask(0o177)
+	defer syscall.Umask(umask)
+	return net.Listen("unix", s.Path)
 }
 
 // open gives the socket its group and mode.
@@ -80,7 +87,7 @@ func (s Socket) open() error {
 		if err != nil {
 			return err
 		}
-		if err := os.Chown(s.Path, -1, gid); err != nil {
+		if err := os.Lchown(s.Path, -1, gid); err != nil {
 			return err
 		}
 	}
