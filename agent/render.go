@@ -70,6 +70,13 @@ func (d *draft) add(out rules.Output) error {
 		}
 	}
 	result, err := t.Execute(data)
+	if err != nil && out.Each != nil && out.Template.UsesMembers() {
+		if other, fine := t.Execute(otherKey(data)); fine == nil {
+			d.read(out, other.Reads)
+			d.refuseKey(out, err)
+			return nil
+		}
+	}
 	if err != nil {
 		return located(out.Template, err)
 	}
@@ -84,19 +91,63 @@ func (d *draft) add(out rules.Output) error {
 		}
 		d.left[r.Member] = true
 	}
-	d.chosen = d.chosen || result.Reads.Members
-	d.reads.everything = d.reads.everything || result.Reads.AllMembers || out.DependsOnView
-	d.reads.self = d.reads.self || result.Reads.Self
-	if result.Reads.AllMembers {
-		d.all = true
-		d.about = append(d.about, alive(d.view.Members))
-	}
+	d.read(out, result.Reads)
 	d.files = append(d.files, reconcile.File{
 		Path: out.Destination, Bytes: result.Bytes,
 		Mode: out.Template.Perms, User: out.Template.User, Group: out.Template.Group,
 		MakeDirs: out.Template.CreateDestDirs, Sensitive: out.Template.Sensitive,
 	})
 	return nil
+}
+
+// read notes what a file depends on.
+func (d *draft) read(out rules.Output, reads templates.Reads) {
+	d.chosen = d.chosen || reads.Members
+	d.reads.everything = d.reads.everything || reads.AllMembers || out.DependsOnView
+	d.reads.self = d.reads.self || reads.Self
+	if reads.AllMembers {
+		d.all = true
+		d.about = append(d.about, alive(d.view.Members))
+	}
+}
+
+// refuseKey notes that the file of one element of for_each cannot be, for the
+// sake of the key that members gave it. The files of the others can.
+func (d *draft) refuseKey(out rules.Output, err error) {
+	refusal := Refusal{Place: out.Template.File, Value: fmt.Sprintf("%q", out.Each.Key), Reason: located(out.Template, err).Error()}
+	if out.Template.Sensitive {
+		refusal.Value = ""
+	}
+	d.refused = append(d.refused, refusal)
+}
+
+// otherKey is data with a harmless key of for_each, also in the variables.
+func otherKey(data templates.Data) templates.Data {
+	const harmless = "x"
+	var swap func(any) any
+	swap = func(v any) any {
+		switch v := v.(type) {
+		case string:
+			return strings.ReplaceAll(v, data.EachKey, harmless)
+		case []any:
+			out := make([]any, len(v))
+			for i := range v {
+				out[i] = swap(v[i])
+			}
+			return out
+		case map[string]any:
+			out := make(map[string]any, len(v))
+			for k := range v {
+				out[k] = swap(v[k])
+			}
+			return out
+		}
+		return v
+	}
+	other := data
+	other.Vars, _ = swap(data.Vars).(map[string]any)
+	other.EachKey = harmless
+	return other
 }
 
 // withheld stands for what may quote from a sensitive file.
