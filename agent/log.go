@@ -3,6 +3,7 @@ package agent
 import (
 	"log/slog"
 	"slices"
+	"time"
 
 	"muster/reconcile"
 )
@@ -66,15 +67,15 @@ func (j *job) logOutcome(log *slog.Logger) {
 	switch {
 	case o.State == reconcile.Failed || o.State == reconcile.Owed:
 		if j.state.failing != o.Err.Error() {
-			log.Error("not in step", "state", string(o.State), "error", o.Err, "trigger", j.report.Trigger, "retry", o.Retry)
+			log.Error("not in step", "state", string(o.State), "error", o.Err, "trigger", j.report.Trigger, at("retry", o.Retry))
 		}
 	case o.State == reconcile.Held:
 		if !j.state.held {
-			log.Warn("held: the files stay as they are", "why", o.Verdict.Why, "until", o.Verdict.Until, "trigger", j.report.Trigger)
+			log.Warn("held: the files stay as they are", "why", o.Verdict.Why, at("until", o.Verdict.Until), "trigger", j.report.Trigger)
 		}
 	case len(o.Changed) > 0 || o.Reloaded:
 		log.Info("in step", "trigger", j.report.Trigger, "changed", o.Changed, "gained", few(o.Gained), "lost", few(o.Lost),
-			"reloaded", o.Reloaded, "took", j.report.Took)
+			"reloaded", o.Reloaded, "took", j.report.Took.Round(10*time.Microsecond))
 	case o.State == reconcile.InSync && j.state.troubled():
 		log.Info("in step again", "trigger", j.report.Trigger)
 	}
@@ -92,4 +93,12 @@ func few(names []string) []string {
 		return names
 	}
 	return append(slices.Clone(names[:most]), "…")
+}
+
+// at is a time to log, or nothing when there is none.
+func at(key string, t time.Time) slog.Attr {
+	if t.IsZero() {
+		return slog.Attr{}
+	}
+	return slog.Time(key, t)
 }
