@@ -74,8 +74,17 @@ func (a *analysis) list(c context, n *parse.ListNode, f following) (context, err
 		if a.visited++; a.visited > maxVisited {
 			return c, a.errorf(node.Position(), "", "the template is too intricate")
 		}
+		next := following{}
+		switch node := node.(type) {
+		case *parse.ActionNode:
+			if len(node.Pipe.Decl) == 0 {
+				next = followingOf(n.Nodes[i+1:], f)
+			}
+		case *parse.IfNode, *parse.WithNode, *parse.RangeNode:
+			next = followingOf(n.Nodes[i+1:], f)
+		}
 		var err error
-		if c, err = a.node(c, node, a.followingOf(n.Nodes[i+1:], f)); err != nil {
+		if c, err = a.node(c, node, next); err != nil {
 			return c, err
 		}
 	}
@@ -83,12 +92,13 @@ func (a *analysis) list(c context, n *parse.ListNode, f following) (context, err
 }
 
 // followingOf returns what follows when rest is to come, and then f.
-func (a *analysis) followingOf(rest []parse.Node, f following) following {
-	for i, n := range rest {
+func followingOf(rest []parse.Node, f following) following {
+	var text strings.Builder
+	for _, n := range rest {
 		switch n := n.(type) {
 		case *parse.TextNode:
-			after := a.followingOf(rest[i+1:], f)
-			return following{string(n.Text) + after.text, after.last}
+			text.Write(n.Text)
+			continue
 		case *parse.CommentNode:
 			continue
 		case *parse.ActionNode:
@@ -96,9 +106,9 @@ func (a *analysis) followingOf(rest []parse.Node, f following) following {
 				continue
 			}
 		}
-		return following{}
+		return following{text: text.String()}
 	}
-	return f
+	return following{text.String() + f.text, f.last}
 }
 
 func (a *analysis) node(c context, n parse.Node, f following) (context, error) {

@@ -197,6 +197,39 @@ func TestMembersInVars(t *testing.T) {
 	}
 }
 
+// TestTypedValues pins how typed values are printed.
+func TestTypedValues(t *testing.T) {
+	ms := threeMembers()
+	ms[2].Tags = map[string]string{}
+	d := Data{Members: ms[2:], Self: ms[0], Vars: map[string]any{"i": int64(8080), "f": 8080.0, "big": 1e6, "half": 0.5, "b": true, "s": "x",
+		"l": []any{1, "a", nil}, "m": map[string]any{"b": 2, "a": ms[0].Addr}}}
+	for _, c := range []struct {
+		format     Format
+		text, want string
+	}{
+		{Text, "{{.Vars.i}} {{.Vars.f}} {{.Vars.big}} {{.Vars.half}} {{.Vars.b}}", "8080 8080 1000000 0.5 true"},
+		{Text, "{{range .Members}}{{.Addr}} {{.Addr}}:{{.Port}} {{.Addr}}:80 {{.Addr}}: {{.Addr.String}}:1{{end}}", "fd00::3 [fd00::3]:3 [fd00::3]:80 fd00::3: fd00::3:1"},
+		{Text, "{{range .Members}}{{.Addr | toString}} {{printf \"%s:%d\" .Addr .Port}} {{hostPort .Addr .Port}} {{bracket .Addr}}{{end}}", "fd00::3 fd00::3:3 [fd00::3]:3 [fd00::3]"},
+		{Text, "{{.Self.Addr | replace \".\" \"-\"}} {{.Self.Status | upper}} {{.Self.Addr.Prefix 24}}", "10-0-0-1 ALIVE 10.0.0.0/24"},
+		{Text, "{{range .Members}}[{{.Tags.weight}}] {{.Tags.weight | default \"1\"}} {{with .Tags.weight}}w{{else}}none{{end}}{{end}}", "[] 1 none"},
+		{Nginx, "{{range .Members}}server {{.Addr}}; allow {{.Addr}}; a \"{{.Addr}}\" \"{{.Addr}}:80\" http://{{.Addr}}/;{{end}}", "server [fd00::3]; allow fd00::3; a \"fd00::3\" \"[fd00::3]:80\" http://[fd00::3]/;"},
+		{Haproxy, "{{range .Members}}server {{.Name}} {{.Addr}}\nacl a src {{.Addr}}\n{{end}}", "server c [fd00::3]\nacl a src fd00::3\n"},
+		{Hosts, "{{range .Members}}{{.Addr}} {{.Name}}\n{{end}}", "fd00::3 c\n"},
+		{YAML, "{{range .Members}}- {{.Addr}}\n- \"{{.Addr}}:{{.Port}}\"\n- {{.Port}}\n{{end}}", "- \"fd00::3\"\n- \"[fd00::3]:3\"\n- 3\n"},
+		{YAML, "a: {{.Vars.l}}\nb: {{.Vars.m}}\nc: {{.Vars.b}}\n", "a: [1,\"a\",null]\nb: {\"a\":\"10.0.0.1\",\"b\":2}\nc: true\n"},
+		{JSON, "[{{.Self}}, {{.Vars.l}}, {{.Vars.i}}, {{.Self.Addr}}, {{.Vars.nix}}, {{toJson .Vars.l}}, \"{{.Vars.i}}\"]",
+			`[{"name":"a","addr":"10.0.0.1","port":1,"status":"alive","tags":{"role":"web","x":"1,2"}}, [1,"a",null], 8080, "10.0.0.1", null, [1,"a",null], "8080"]`},
+		{TOML, "a = {{.Vars.m}}\nb = {{.Vars.s | quote}}\nc = {{.Vars.half}}\n", "a = { \"a\" = \"10.0.0.1\", \"b\" = 2 }\nb = \"x\"\nc = 0.5\n"},
+		{Nginx, "a {{quote \"x\\\"y\"}} {{squote \"b c\"}} {{raw \"d e;\"}}", `a "x\"y" 'b c' d e;`},
+		{Shell, "A={{quote \"$x\"}} B={{squote \"it's\"}}", `A="\$x" B='it'\''s'`},
+	} {
+		r, err := parsed(t, c.format, c.text).Execute(d)
+		if err != nil || string(r.Bytes) != c.want || len(r.Refused) > 0 {
+			t.Errorf("%s: %v, %+v\n got %s\nwant %s", c.text, err, r.Refused, r.Bytes, c.want)
+		}
+	}
+}
+
 func TestReads(t *testing.T) {
 	ms := threeMembers()[:1]
 	for text, want := range map[string]Reads{

@@ -3,6 +3,7 @@ package templates
 import (
 	"cmp"
 	"errors"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -21,13 +22,12 @@ type parser struct {
 	trees map[string]*parse.Tree
 	funcs template.FuncMap
 
-	out     *template.Template       // gets the rewritten trees
-	derived map[use]*derivation      // the templates, once per way of using them
-	calling map[string]bool          // the templates being derived: a call of one is a recursion
-	visited int                      // nodes
-	plain   bool                     // keep nothing, leave all to text/template: what the tests compare with
-	assign  map[string]bool          // variables that some template assigns to
-	blocks  map[*parse.RangeNode]int // to be kept between executions
+	out     *template.Template  // gets the rewritten trees
+	derived map[use]*derivation // the templates, once per way of using them
+	calling map[string]bool     // the templates being derived: a call of one is a recursion
+	visited int                 // nodes
+	plain   bool                // keep nothing, leave all to text/template: what the tests compare with
+	assign  map[string]bool     // variables that some template assigns to
 }
 
 func newParser(text string, o Options) (*parser, error) {
@@ -41,11 +41,10 @@ func newParser(text string, o Options) (*parser, error) {
 	if err := checkBounds(o, text); err != nil {
 		return nil, err
 	}
-	t := &Template{name: o.Name, format: o.Format, text: text, maxOutput: int(o.MaxOutput),
+	t := &Template{name: o.Name, format: o.Format, text: text, maxOutput: int(min(o.MaxOutput, math.MaxInt32)),
 		grammar: grammarOf(o.Format), memory: map[string]*memory{}}
 	p := &parser{Options: o, text: text, g: t.grammar, t: t, trees: map[string]*parse.Tree{},
-		derived: map[use]*derivation{}, calling: map[string]bool{}, assign: map[string]bool{},
-		blocks: map[*parse.RangeNode]int{}}
+		derived: map[use]*derivation{}, calling: map[string]bool{}, assign: map[string]bool{}}
 	tree := parse.New(mainName)
 	tree.Mode = parse.SkipFuncCheck
 	if _, err := tree.Parse(text, o.LeftDelim, o.RightDelim, p.trees); err != nil {

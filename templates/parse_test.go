@@ -56,7 +56,7 @@ func TestMistakes(t *testing.T) {
 // TestFine pins what is no mistake.
 func TestFine(t *testing.T) {
 	for _, text := range []string{
-		"{{range .Members}}{{.Addr.Is6}} {{.Addr.String}} {{.Addr.Unmap}}{{end}}",
+		"{{range .Members}}{{.Addr.Is6}} {{.Addr.String}} {{.Addr.Unmap}} {{.Addr.Prefix 24}}{{end}}",
 		"{{$x := .Members}}{{range $x}}{{.Name}}{{end}}",
 		"{{$x := 1}}{{if .Rule}}{{$x = .Rule}}{{end}}{{$x}}",
 		"{{range $k, $v := .Self.Tags}}{{$k}}={{$v}} {{end}}",

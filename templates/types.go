@@ -67,7 +67,9 @@ var (
 func methods(t reflect.Type) []string {
 	var names []string
 	for i := range t.NumMethod() {
-		if m := t.Method(i); m.Type.NumOut() == 1 && !strings.HasPrefix(m.Name, "Append") {
+		m := t.Method(i)
+		out := m.Type.NumOut()
+		if (out == 1 || out == 2 && m.Type.Out(1) == reflect.TypeFor[error]()) && !strings.HasPrefix(m.Name, "Append") {
 			names = append(names, m.Name)
 		}
 	}

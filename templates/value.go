@@ -46,6 +46,7 @@ var (
 
 // valueOf says what v is to the formats.
 func valueOf(v reflect.Value) value {
+	whole := v
 	for v.IsValid() && (v.Kind() == reflect.Interface || v.Kind() == reflect.Pointer) {
 		v = v.Elem()
 	}
@@ -83,6 +84,9 @@ func valueOf(v reflect.Value) value {
 			bad := v.Interface().(notText)
 			return value{kind: isBad, text: bad.text, why: bad.reason}
 		}
+	}
+	if s, ok := whole.Interface().(fmt.Stringer); ok { // a prefix, a version
+		return value{kind: isText, text: s.String()}
 	}
 	return value{kind: isOther, other: v.Interface()}
 }
