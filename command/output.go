@@ -72,7 +72,12 @@ func (r Result) Verdict() string {
 	case r.Err != nil:
 		return r.Err.Error()
 	case r.TimedOut:
-		return "timed out after " + r.Duration.Round(time.Millisecond).String()
+		// Rounded, so that the same failure reads the same the next time.
+		round := time.Millisecond
+		if r.Duration >= time.Second {
+			round = 100 * time.Millisecond
+		}
+		return "timed out after " + r.Duration.Round(round).String()
 	case r.Signal != "":
 		return "killed by " + r.Signal
 	default:
