@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -83,7 +84,9 @@ func (a *app) printStatus(s agent.Status) error {
 			counts = append(counts, fmt.Sprintf("%d %s", n, status))
 		}
 	}
-	fmt.Fprintf(a.out, "%s at %s: %s%s\n\n", printable(s.Node.Name), s.Node.Advertise, strings.Join(counts, ", "), mood(s))
+	fmt.Fprintf(a.out, "%s at %s: %s%s\n", printable(s.Node.Name), s.Node.Advertise, strings.Join(counts, ", "), mood(s))
+	a.printTroubles(s.Node)
+	fmt.Fprintln(a.out)
 	if s.Problems.HasErrors() {
 		fmt.Fprintf(a.out, "The rules in %s have mistakes; %s:\n\n", printable(s.Dir), inForce(s))
 	}
@@ -98,6 +101,30 @@ func (a *app) printStatus(s agent.Status) error {
 		return nil
 	}
 	return a.printRules(s.Rules)
+}
+
+// mostConflicts is how many of the latest name conflicts status prints.
+const mostConflicts = 4
+
+// printTroubles says what keeps the node from its cluster, and what it keeps out.
+func (a *app) printTroubles(n cluster.Info) {
+	if n.Problem != "" {
+		fmt.Fprintf(a.out, "  not in the cluster: %s\n", printable(n.Problem))
+	}
+	if n.JoinError != "" {
+		fmt.Fprintf(a.out, "  cannot join: %s\n", strings.Join(printableLines(n.JoinError), "\n    "))
+	}
+	for _, c := range n.Conflicts[max(0, len(n.Conflicts)-mostConflicts):] {
+		fmt.Fprintf(a.out, "  two nodes claim the name %s: %s has it, %s was refused %s, last %s\n",
+			printable(c.Name), c.Kept, c.Refused, count(int(c.Count), "time"), ago(c.Last))
+	}
+	var refused []string
+	for _, reason := range slices.Sorted(maps.Keys(n.Refused)) {
+		refused = append(refused, fmt.Sprintf("%s %d", reason, n.Refused[reason]))
+	}
+	if len(refused) > 0 {
+		fmt.Fprintf(a.out, "  refused from the network, by reason: %s\n", strings.Join(refused, ", "))
+	}
 }
 
 // inForce says which rules are in force while those on disk have mistakes.
