@@ -1,0 +1,94 @@
+package muster_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// Links in the documentation lead somewhere.
+func TestLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+	pages := 0
+	for _, file := range files(t) {
+		if !strings.HasSuffix(file, ".md") {
+			continue
+		}
+		pages++
+		for _, m := range link.FindAllStringSubmatch(read(t, file), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(file), m[1])); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+		}
+	}
+	if pages < 5 {
+		t.Errorf("read only %d pages", pages)
+	}
+}
+
+// The table of features names tests that there are, and every script.
+func TestFeaturesAreProved(t *testing.T) {
+	table := read(t, "docs/features.md")
+	var sources strings.Builder
+	for _, file := range files(t) {
+		if strings.HasSuffix(file, "_test.go") {
+			sources.WriteString(read(t, file))
+		}
+	}
+	for _, name := range regexp.MustCompile("`(Test[A-Za-z]+)`").FindAllStringSubmatch(table, -1) {
+		if !strings.Contains(sources.String(), "func "+name[1]+"(") {
+			t.Errorf("docs/features.md: there is no %s", name[1])
+		}
+	}
+	scripts, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(scripts) < 20 {
+		t.Fatalf("only %d scripts, %v", len(scripts), err)
+	}
+	for _, script := range scripts {
+		if !strings.Contains(table, "(../"+filepath.ToSlash(script)+")") {
+			t.Errorf("docs/features.md does not name %s", script)
+		}
+	}
+}
+
+// Every command and every flag is documented.
+func TestCommandsAreDocumented(t *testing.T) {
+	help := func(args ...string) string {
+		out, err := exec.Command("muster", append(args, "--help")...).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out)
+	}
+	commands := regexp.MustCompile(`(?m)^  ([a-z]+) +[A-Z]`).FindAllStringSubmatch(help(), -1)
+	if len(commands) < 12 {
+		t.Fatalf("found only %d commands", len(commands))
+	}
+	cli, configuration := read(t, "docs/cli.md"), read(t, "docs/configuration.md")
+	for _, c := range commands {
+		if !strings.Contains(cli, "muster "+c[1]) {
+			t.Errorf("docs/cli.md does not document muster %s", c[1])
+		}
+		pages := cli
+		if c[1] == "agent" {
+			pages += configuration
+		}
+		for _, flag := range regexp.MustCompile(`(?m)^ +(?:-[a-z], )?(--[a-z-]+)`).FindAllStringSubmatch(help(c[1]), -1) {
+			if !strings.Contains(pages, "`"+flag[1]) {
+				t.Errorf("docs/cli.md does not document %s of muster %s", flag[1], c[1])
+			}
+		}
+	}
+}
