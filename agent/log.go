@@ -62,6 +62,9 @@ func (r Refusal) subject() Refusal {
 func (j *job) logOutcome(log *slog.Logger) {
 	o := j.outcome
 	for _, path := range o.Drifted {
+		if j.idle() || o.State == reconcile.Drifted {
+			break // said already, or below
+		}
 		log.Warn("file was changed by somebody else", "file", path, "put_back", slices.Contains(o.Changed, path))
 	}
 	switch {
@@ -73,6 +76,10 @@ func (j *job) logOutcome(log *slog.Logger) {
 		if !j.state.held {
 			log.Warn("held: the files stay as they are", "why", o.Verdict.Why, at("until", o.Verdict.Until), "trigger", j.report.Trigger)
 		}
+	case o.State == reconcile.Drifted:
+		if !j.state.fighting {
+			log.Warn("somebody else keeps changing files: they are put back less and less often", "files", few(o.Drifted), at("retry", o.Retry))
+		}
 	case len(o.Changed) > 0 || o.Reloaded:
 		log.Info("in step", "trigger", j.report.Trigger, "changed", o.Changed, "gained", few(o.Gained), "lost", few(o.Lost),
 			"reloaded", o.Reloaded, "took", j.report.Took.Round(10*time.Microsecond))
@@ -81,9 +88,9 @@ func (j *job) logOutcome(log *slog.Logger) {
 	}
 }
 
-// troubled reports whether the last pass failed or was held.
+// troubled reports whether the last pass failed, was held or let things be.
 func (s *state) troubled() bool {
-	return s.held || s.failing != "" || s.report != nil && s.report.Error != ""
+	return s.held || s.fighting || s.failing != "" || s.report != nil && s.report.Error != ""
 }
 
 // few bounds a list of names for a line of log.

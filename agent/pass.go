@@ -83,6 +83,7 @@ func (j *job) finish(self string, now time.Time) {
 	if j.rendered != nil {
 		s.reads = &j.rendered.reads
 		s.held = j.outcome.State == reconcile.Held
+		s.fighting = j.outcome.State == reconcile.Drifted
 		s.failing = ""
 		if j.outcome.Err != nil {
 			s.failing = j.outcome.Err.Error()
@@ -118,6 +119,8 @@ func (j *job) idle() bool {
 		return o.Err.Error() == j.state.failing
 	case o.State == reconcile.Held:
 		return j.state.held
+	case o.State == reconcile.Drifted:
+		return j.state.fighting
 	default:
 		return o.State == reconcile.InSync && len(o.Changed) == 0 && !o.Reloaded
 	}

@@ -25,11 +25,12 @@ type state struct {
 	missed  []cluster.Change // while a pass was running
 	touched bool             // a file was, while a pass was running
 
-	reads   *reads  // what the last pass depended on; nil: not known yet
-	held    bool    // the last pass ended held by a guard
-	failing string  // what the last pass failed of; empty: it did not
-	report  *Report // of the last pass
-	begun   uint64  // passes begun
+	reads    *reads  // what the last pass depended on; nil: not known yet
+	held     bool    // the last pass ended held by a guard
+	fighting bool    // the last pass left files to somebody who keeps changing them
+	failing  string  // what the last pass failed of; empty: it did not
+	report   *Report // of the last pass
+	begun    uint64  // passes begun
 }
 
 // A Report is what the agent itself knows of a rule's last pass that did or

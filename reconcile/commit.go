@@ -67,6 +67,9 @@ func (r *Reconciler) commit(p *pass) {
 		}
 		p.out.Changed = append(p.out.Changed, it.Path)
 	}
+	if p.applying && p.onlyDrift() {
+		p.st.fight.round(p.now)
+	}
 	p.reloaded = p.reloadKey != ""
 	p.err, p.owed, p.unsure = nil, false, false
 	r.adopt(p)

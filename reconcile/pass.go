@@ -22,6 +22,7 @@ type ruleState struct {
 	orphans map[string]time.Time // since when a path is nobody's
 	back    backoff
 	acted   time.Time // when it was last swapped or reloaded
+	fight   fight
 
 	report report
 }
@@ -123,6 +124,11 @@ func (r *Reconciler) inspect(p *pass) {
 	if dirty && p.guard() {
 		// A debt from before is no part of what is held.
 		p.act, p.applying = owed && p.isOurs(), false
+	}
+	if at := p.st.fight.until(p.now); p.act && !p.unit.Again && p.now.Before(at) && p.onlyDrift() {
+		p.act = false
+		p.out.State, p.out.Retry = Drifted, at
+		return
 	}
 	if at := p.st.acted.Add(p.unit.Every); p.act && p.unit.Every > 0 && p.now.Before(at) && !p.st.acted.After(p.now) {
 		p.act = false

@@ -72,7 +72,7 @@ func (r *Reconciler) Plan(units []Unit) []Plan {
 
 // copy returns what a pass may change of st, without changing st.
 func (st *ruleState) copy() *ruleState {
-	return &ruleState{ref: st.ref.clone(), desired: st.desired, orphans: st.orphans, back: st.back, acted: st.acted}
+	return &ruleState{ref: st.ref.clone(), desired: st.desired, orphans: st.orphans, back: st.back, acted: st.acted, fight: st.fight}
 }
 
 func (p *pass) plan() Plan {
@@ -104,6 +104,8 @@ func (p *pass) plan() Plan {
 		plan.State, plan.Why = Failed, p.err.Error()
 	case plan.Verdict.Held:
 		plan.Why = plan.Verdict.Why
+	case p.out.State == Drifted:
+		plan.Why = "somebody else keeps changing the files"
 	case p.out.State == Pending:
 		plan.Why = fmt.Sprintf("every = %v", p.unit.Every)
 	case p.out.Err != nil:

@@ -206,6 +206,8 @@ func (r *Reconciler) publish(p *pass) {
 		rep.why = p.out.Err.Error()
 	case p.out.State == Held:
 		rep.why = p.out.Verdict.Why
+	case p.out.State == Drifted:
+		rep.why = "somebody else keeps changing the files: they are put back less and less often"
 	case p.out.State == Pending:
 		rep.why = "the change waits: the last one is less than every = " + p.unit.Every.String() + " ago"
 	}
