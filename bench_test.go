@@ -236,6 +236,18 @@ func (c *crowd) idle() float64 {
 	return float64(c.cpu()-before) / float64(time.Since(start))
 }
 
+// BenchmarkIdle is a membership of 10,000 at rest, two minutes after the agent
+// joined it, when the messages about that have gone round for good.
+func BenchmarkIdle(b *testing.B) {
+	c := newCrowd(b, 10_000, 1, 1, noWait)
+	for b.Loop() {
+		time.Sleep(100 * time.Second)
+		b.ReportMetric(100*c.idle(), "idle-%")
+		b.ReportMetric(c.rss(), "rss-MB")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
 // BenchmarkBurst is a hundred joins at once into a cluster of a thousand, with
 // the default wait: what they cost until the file is right, how often it was
 // written, and how often the service was reloaded.

@@ -134,8 +134,12 @@ func TestHaproxyTakesBuiltin(t *testing.T) {
 func program(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath("/usr/sbin/" + name)
-	if err != nil {
-		t.Fatalf("this test needs %s: install its Debian package", name)
+	switch {
+	case err == nil:
+	case os.Getenv("CI") == "true":
+		t.Fatalf("this test needs %s, and on CI nothing may be missing", name)
+	default:
+		t.Skipf("SKIPPED: this test needs %s: run `make deps`", name)
 	}
 	return path
 }
