@@ -35,7 +35,7 @@ type setting struct {
 
 func (l *loader) diagnose(diags hcl.Diagnostics) {
 	for _, p := range rules.Diagnose(diags, l.sources) {
-		if strings.Contains(strings.ToLower(p.Snippet), "encrypt_key") {
+		if line := strings.ToLower(p.Snippet); strings.Contains(line, "encrypt") || strings.Contains(line, "auth") {
 			p.Snippet = "" // never show a secret
 		}
 		l.problems = append(l.problems, p)
