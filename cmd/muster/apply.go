@@ -43,6 +43,7 @@ with --force the guards and ` + "`every`" + ` do not count either.`,
 	cmd.Flags().BoolVar(&force, "force", false, "apply also what a guard holds back")
 	offline.add(cmd.Flags())
 	a.asksAgent(cmd)
+	a.completesRules(cmd)
 	a.printsJSON(cmd)
 	return cmd
 }

@@ -46,6 +46,7 @@ A name that is both means the rule; --member asks for the member.`,
 	}
 	cmd.Flags().BoolVar(&member, "member", false, "the name is a member's")
 	a.asksAgent(cmd)
+	a.completesName(cmd)
 	a.printsJSON(cmd)
 	return cmd
 }

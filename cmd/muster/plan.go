@@ -40,6 +40,7 @@ The running agent is asked; with --members a list of members takes its place.`,
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 when there are changes, 0 when there are none")
 	offline.add(cmd.Flags())
 	a.asksAgent(cmd)
+	a.completesRules(cmd)
 	a.printsJSON(cmd)
 	return cmd
 }

@@ -47,6 +47,7 @@ sensitive files is printed nowhere, and written only with --output.`,
 	cmd.Flags().StringVar(&output, "output", "", "write the files below `DIR`, with the same paths")
 	offline.add(cmd.Flags())
 	a.asksAgent(cmd)
+	a.completesRules(cmd)
 	a.printsJSON(cmd)
 	return cmd
 }

@@ -57,6 +57,7 @@ and the rules on disk have no mistakes.`,
 	}
 	cmd.Flags().BoolVar(&check, "check", false, "exit with 1 unless every rule is in sync")
 	a.asksAgent(cmd)
+	a.completesRules(cmd)
 	a.printsJSON(cmd)
 	return cmd
 }

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"muster/web"
+)
+
+// completeLimit is how long a shell waits for the names of rules.
+const completeLimit = time.Second
+
+// completesRules has the shell complete a command's arguments with the names
+// of the running agent's rules.
+func (a *app) completesRules(cmd *cobra.Command) {
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return slices.DeleteFunc(a.ruleNames(), func(name string) bool { return slices.Contains(args, name) }), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completesName has it complete the one argument with the names of rules and
+// members.
+func (a *app) completesName(cmd *cobra.Command) {
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return append(a.ruleNames(), a.memberNames()...), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// ruleNames asks the agent. Without one there is nothing to complete.
+func (a *app) ruleNames() []string {
+	ctx, cancel := context.WithTimeout(context.Background(), completeLimit)
+	defer cancel()
+	status, err := web.NewClient(socketPath(a.socket)).Status(ctx)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, r := range status.Rules {
+		names = append(names, r.Rule)
+	}
+	return names
+}
+
+// memberNames asks the agent, too.
+func (a *app) memberNames() []string {
+	ctx, cancel := context.WithTimeout(context.Background(), completeLimit)
+	defer cancel()
+	members, err := web.NewClient(socketPath(a.socket)).Members(ctx)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, m := range members {
+		names = append(names, m.Name)
+	}
+	return names
+}
