@@ -204,7 +204,7 @@ func (a *app) printNext(r agent.RuleStatus) {
 	switch r.State {
 	case reconcile.Held:
 		next = append(next, "`muster apply --force "+r.Rule+"` lets it through")
-	case reconcile.Failed, reconcile.Owed:
+	case reconcile.Failed, reconcile.Owed, reconcile.Drifted:
 		next = append(next, "`muster apply "+r.Rule+"` tries at once")
 	}
 	if len(next) > 0 {
