@@ -38,6 +38,42 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// Links to a heading find it.
+func TestAnchors(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#:]*)#([^)]+)\)`)
+	found := 0
+	for _, file := range files(t) {
+		if !strings.HasSuffix(file, ".md") {
+			continue
+		}
+		for _, m := range link.FindAllStringSubmatch(read(t, file), -1) {
+			target := file
+			if m[1] != "" {
+				target = filepath.Join(filepath.Dir(file), m[1])
+			}
+			found++
+			if !anchors(read(t, target))[m[2]] {
+				t.Errorf("%s: no heading #%s in %s", file, m[2], target)
+			}
+		}
+	}
+	if found < 5 {
+		t.Errorf("followed only %d links", found)
+	}
+}
+
+// anchors are the names that GitHub gives the headings of a page.
+func anchors(page string) map[string]bool {
+	odd := regexp.MustCompile(`[^a-z0-9 _-]`)
+	names := map[string]bool{}
+	for line := range strings.Lines(page) {
+		if heading := strings.TrimLeft(line, "#"); heading != line && strings.HasPrefix(heading, " ") {
+			names[strings.ReplaceAll(odd.ReplaceAllString(strings.ToLower(strings.TrimSpace(heading)), ""), " ", "-")] = true
+		}
+	}
+	return names
+}
+
 // The table of features names tests that there are, and every script.
 func TestFeaturesAreProved(t *testing.T) {
 	table := read(t, "docs/features.md")
@@ -88,6 +124,30 @@ func TestCommandsAreDocumented(t *testing.T) {
 		for _, flag := range regexp.MustCompile(`(?m)^ +(?:-[a-z], )?(--[a-z-]+)`).FindAllStringSubmatch(help(c[1]), -1) {
 			if !strings.Contains(pages, "`"+flag[1]) {
 				t.Errorf("docs/cli.md does not document %s of muster %s", flag[1], c[1])
+			}
+		}
+	}
+}
+
+// The table of log lines names those that there are.
+func TestLogLinesExist(t *testing.T) {
+	var sources strings.Builder
+	for _, file := range files(t) {
+		if strings.HasSuffix(file, ".go") && !strings.HasSuffix(file, "_test.go") {
+			sources.WriteString(read(t, file))
+		}
+	}
+	_, table, _ := strings.Cut(read(t, "docs/operations.md"), "| `msg` |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	rows := strings.Split(table, "\n")[2:]
+	if len(rows) < 10 {
+		t.Errorf("only %d rows", len(rows))
+	}
+	for _, row := range rows {
+		cells := strings.Split(row, "|")
+		for _, msg := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[1], -1) {
+			if !strings.Contains(sources.String(), `("`+msg[1]+`"`) {
+				t.Errorf("docs/operations.md: nothing logs %q", msg[1])
 			}
 		}
 	}
