@@ -171,6 +171,9 @@ func (a *analysis) action(c context, n *parse.ActionNode, f following) (context,
 	default:
 		h.blame = several
 	}
+	if err := a.printable(n.Pipe, x, h); err != nil {
+		return c, err
+	}
 	h.get, h.needs = a.getter(n.Pipe)
 	a.holes[n] = h
 	return next, a.constant(n, h)

@@ -52,7 +52,7 @@ func FuzzParse(f *testing.F) {
 		`{{define "a"}}{{.Name}}{{end}}{{range $i, $m := .AllMembers}}{{if $i}}, {{end}}{{template "a" .}}{{end}}`,
 		`{{with index .Members 0}}{{.Tags.role | upper | quote}}{{end}}{{range until 3}}{{.}}{{break}}{{end}}`,
 		`{{$x := "a"}}{{range .Members}}{{$x = printf "%s %s" $x .Name}}{{end}}{{$x}}`,
-		"k: |\n  {{.Rule}}\n{\"a\": {{toJson .Self.Tags}}, 'b': \"{{.Self}}\"}",
+		"k: |\n  {{.Rule}}\n{\"a\": {{toJson .Self.Tags}}, 'b': \"{{.Self.Name}}\"}",
 		"A=\"$(echo $((1+2)) `x`)\" B={{.Rule}} ${C:-\"{{.Rule}}\"} # {{.Rule}}",
 	} {
 		f.Add(text, uint8(i))

@@ -53,3 +53,43 @@ func (a *analysis) fieldError(n parse.Node, x info, name string, have []string) 
 	}
 	return a.errorf(pos, hint, "%s has no field .%s", x.typ.a(), name)
 }
+
+// printable refuses to print what is known not to be a text, such as a whole
+// member, where the format has no notation for it.
+func (a *analysis) printable(n *parse.PipeNode, x info, h hole) error {
+	empty := x.typ.empty()
+	if empty == nil {
+		return nil
+	}
+	if _, why := a.g.show(nil, &h.spot, &value{kind: isOther, other: empty}); why == "" {
+		return nil
+	}
+	expr := n.String()
+	if len(n.Cmds) > 1 || n.Cmds[0].Args[0].Type() == parse.NodeIdentifier {
+		expr = "(" + expr + ")"
+	}
+	what, hint := x.typ.a(), partOf(x.typ, expr)
+	if x.typ == varsType || x.typ == eachType {
+		what = "a dictionary"
+	}
+	hint = strings.NewReplacer("{{", a.LeftDelim, "}}", a.RightDelim).Replace(hint)
+	return a.errorf(h.pos, hint, "cannot print %s: it is %s", n, what)
+}
+
+// partOf says what of a value of type t can be printed.
+func partOf(t typ, expr string) string {
+	field := strings.TrimSuffix(expr, ".") // of the dot: .Name
+	switch t {
+	case membersType:
+		return fmt.Sprintf("range over it: {{range %s}}{{.Name}}{{end}}", expr)
+	case groupsType:
+		return fmt.Sprintf("range over it: {{range $key, $members := %s}}{{$key}}{{end}}", expr)
+	case tagsType, varsType:
+		return fmt.Sprintf("print one of them: {{%s.NAME}}", field)
+	case eachType:
+		return fmt.Sprintf("print a field: {{%s.Key}}", field)
+	case memberType:
+		return fmt.Sprintf("print a field: {{%s.Name}}", field)
+	}
+	return fmt.Sprintf("print a field: {{%s.Rule}}", field)
+}

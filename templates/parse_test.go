@@ -23,6 +23,19 @@ func TestMistakes(t *testing.T) {
 		{"{{with index .Members 0}}{{.Nam}}{{end}}", `did you mean ".Name"?`},
 		{`{{define "s"}}{{.Nam}}{{end}}{{range .Members}}{{template "s" .}}{{end}}`, `t:1:17: a member has no field .Nam; did you mean ".Name"?`},
 		{`{{.Each.Kye}}`, `.Each has no field .Kye; did you mean ".Key"?`},
+		{"a\n{{range .Members}}{{.}}{{end}}", `t:2:21: cannot print .: it is a member; print a field: {{.Name}}`},
+		{"{{range $m := .Members}}{{$m}}{{end}}", `t:1:27: cannot print $m: it is a member; print a field: {{$m.Name}}`},
+		{"{{.Self}}", `t:1:3: cannot print .Self: it is a member; print a field: {{.Self.Name}}`},
+		{"{{first .Members}}", `it is a member; print a field: {{(first .Members).Name}}`},
+		{`{{define "s"}}{{.}}{{end}}{{range .Members}}{{template "s" .}}{{end}}`, `t:1:17: cannot print .: it is a member`},
+		{"{{.Members}}", `t:1:3: cannot print .Members: it is a list of members; range over it: {{range .Members}}{{.Name}}{{end}}`},
+		{`{{members "role=api" | reverse}}`, `it is a list of members; range over it: {{range (members "role=api" | reverse)}}{{.Name}}{{end}}`},
+		{`{{groupBy .Members "role"}}`, `it is a dictionary of members; range over it: {{range $key, $members := (groupBy .Members "role")}}{{$key}}{{end}}`},
+		{"{{range .Members}}{{.Tags}}{{end}}", `t:1:21: cannot print .Tags: it is a dictionary of tags; print one of them: {{.Tags.NAME}}`},
+		{"{{.Vars}}", `t:1:3: cannot print .Vars: it is a dictionary; print one of them: {{.Vars.NAME}}`},
+		{"{{.}}", `t:1:3: cannot print .: it is the data; print a field: {{.Rule}}`},
+		{"{{range .Members}}{{$}}{{end}}", `t:1:21: cannot print $: it is the data; print a field: {{$.Rule}}`},
+		{"{{.Each}}", `t:1:3: cannot print .Each: it is a dictionary; print a field: {{.Each.Key}}`},
 		{"{{range .Rule}}{{end}}", `t:1:9: cannot range over .Rule: it is a text`},
 		{"{{if .Members}}\n{{ upcase .Rule }}{{end}}", `t:2:4: there is no function "upcase"`},
 		{"{{uper .Rule}}", `t:1:3: there is no function "uper"; did you mean "upper"?`},
@@ -75,6 +88,43 @@ func TestFine(t *testing.T) {
 		if _, err := Parse(text, Options{Name: "t"}); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+// TestWhole pins in which places a whole member, list or dictionary is printed.
+func TestWhole(t *testing.T) {
+	for _, c := range []struct {
+		format Format
+		text   string
+		ok     bool
+	}{
+		{JSON, `[{{range $i, $m := .Members}}{{if $i}},{{end}}{{.}}{{end}}]`, true},
+		{JSON, `{"a": {{.Members}}, "b": {{.Self.Tags}}, "c": {{.Vars}}, "d": {{groupBy .Members "role"}}}`, true},
+		{JSON, `{"a": "{{.Members}}"}`, false},
+		{JSON, `{{.}}`, false},
+		{JSON, `{{.Each}}`, false},
+		{YAML, "a: {{.Members}}\nb: {{.Self}}\n", true},
+		{YAML, "a: x-{{.Self}}\n", false},
+		{YAML, "a: '{{.Self}}'\n", false},
+		{TOML, "a = {{.Members}}\n", true},
+		{TOML, "a = \"{{.Members}}\"\n", false},
+		{Text, "{{.Members | toJson}}", true},
+		{Text, "{{$m := .Members}}{{if .Self}}{{with .Members}}x{{end}}{{end}}", true},
+		{Text, "{{range .Vars.list}}{{.}}{{end}}{{with .Each.Value}}{{.}}{{end}}", true},
+		{Text, "{{with .Self}}{{.}}{{end}}", false},
+		{Nginx, "x {{.Members}};", false},
+		{Shell, "x={{.Members}}", false},
+		{INI, "x={{.Members}}", false},
+		{Haproxy, "x {{.Members}}", false},
+		{Hosts, "{{.Self.Addr}} {{.Self}}", false},
+	} {
+		if _, err := Parse(c.text, Options{Name: "t", Format: c.format}); (err == nil) != c.ok {
+			t.Errorf("%s %q: %v", c.format, c.text, err)
+		}
+	}
+	_, err := Parse("<<.Self>>", Options{LeftDelim: "<<", RightDelim: ">>"})
+	if err == nil || !strings.HasSuffix(err.Error(), "print a field: <<.Self.Name>>") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"muster/cluster"
 )
 
 // A typ is what is known of a value before execution.
@@ -27,6 +29,24 @@ const (
 func (t typ) a() string {
 	return [...]string{"a value", "the data", ".Each", ".Vars", "a member", "a list of members", "a dictionary of members",
 		"a dictionary of tags", "an address", "a text", "a number"}[t]
+}
+
+// empty returns a value of a type that is no text, a harmless one; nil for the
+// types of which there are values to print, or may be.
+func (t typ) empty() any {
+	switch t {
+	case rootType:
+		return root{}
+	case eachType:
+		return each{}
+	case memberType:
+		return cluster.Member{}
+	case membersType:
+		return []cluster.Member{}
+	case groupsType, tagsType, varsType:
+		return map[string]any{}
+	}
+	return nil
 }
 
 // An info is what is known of a value: its type and where it comes from.
