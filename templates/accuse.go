@@ -2,7 +2,6 @@ package templates
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -113,9 +112,9 @@ func (t *Template) failure(r *run, err error) *Error {
 	if err != nil {
 		return t.executionError(err)
 	}
-	u := r.unclear[slices.Min(slices.Collect(maps.Keys(r.unclear)))]
-	return &Error{Name: t.name, Line: u.Line, Column: u.Column, Hint: rawHint,
-		Message: fmt.Sprintf("cannot print %s: %s: %s", u.Expr, u.Value, u.Reason)}
+	id := slices.Min(slices.Collect(maps.Keys(r.unclear)))
+	s := r.unclear[id]
+	return r.cannotPrint(&t.holes[id], &s.value, s.Reason)
 }
 
 // everybody returns the members that r's lists hold, sorted by name.

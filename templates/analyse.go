@@ -15,6 +15,7 @@ type hole struct {
 	pos   parse.Pos
 	expr  string
 	blame blame
+	vars  []string // the .Vars.NAME in expr, the last first
 
 	get   getter // nil: by way of text/template
 	needs need   // what get needs
@@ -155,7 +156,7 @@ func (a *analysis) action(c context, n *parse.ActionNode, f following) (context,
 	if why != "" {
 		return c, a.errorf(n.Pipe.Pos, "put it elsewhere", "no value can be printed safely %s", why)
 	}
-	h := hole{pos: startOf(a.text, n.Pipe.Cmds[0].Args[0]), expr: n.Pipe.String()}
+	h := hole{pos: startOf(a.text, n.Pipe.Cmds[0].Args[0]), expr: n.Pipe.String(), vars: a.varsOf(n.Pipe)}
 	h.spot = spot{context: c, port: followedByPort(f), limit: a.t.maxOutput}
 	if a.g.ends != nil {
 		h.whole = a.g.ends(c, f.text, f.last)

@@ -80,7 +80,6 @@ func TestRefusedMemberIsLeftOut(t *testing.T) {
 	}
 }
 
-// TestAuthorsFault proves that what no member has done is an error, with its
 // place, and leaves nobody out.
 func TestAuthorsFault(t *testing.T) {
 	ms := threeMembers()
@@ -91,7 +90,15 @@ func TestAuthorsFault(t *testing.T) {
 		{"{{range .Members}}{{printf \"%s%s\" .Name $.Vars.bad}};{{end}}", "t:1:21: cannot print printf"},
 		{"{{range .Members}}{{.Tags.nix | default $.Vars.bad}};{{end}}", "cannot print"},
 		{"{{range .Members}}{{.Name}}:{{$.Vars.bad | port}};{{end}}", "it is not a number from 1 to 65535"},
-		{"x {{.Vars.nix}};", "cannot print .Vars.nix: nil: there is no value; say what to print instead: `default`"},
+		{"x {{.Vars.nix}};", "t:1:5: cannot print .Vars.nix: .Vars has no \"nix\"; it has bad, list, null; say what to print instead: `default`"},
+		{"x {{.Vars.lits}};", "t:1:5: cannot print .Vars.lits: .Vars has no \"lits\"; it has bad, list, null; did you mean \"list\"?"},
+		{"x {{.Vars.lits | port}};", ".Vars has no \"lits\""},
+		{"x {{.Vars.nix | default .Vars.lits}};", ".Vars has no \"lits\""},
+		{"x {{with .Vars}}{{.lits}}{{end}};", ".Vars has no \"lits\""},
+		{"x {{$v := .Vars}}{{range .Members}}{{$v.lits}}{{end}};", ".Vars has no \"lits\""},
+		{"x {{.Vars.nix | default .Vars.bad | port}};", "cannot print .Vars.nix | default .Vars.bad | port: \"a b\": it is not a number"},
+		{"x {{.Vars.null}};", "t:1:5: cannot print .Vars.null: there is no value; say what to print instead: `default`"},
+		{"x {{get .Vars \"null\"}};", "there is no value; say"},
 		{"{{.Self.Tags.bad}};", "cannot print .Self.Tags.bad"},
 		{"{{$x := \"\"}}{{range .Members}}{{$x = $.Vars.bad}}{{end}}{{$x}};", "cannot print $x"},
 		{"{{range .Members}}{{fail \"no way\"}}{{end}}", "fail: no way"},
@@ -102,7 +109,7 @@ func TestAuthorsFault(t *testing.T) {
 		{"x {{.Vars.list}};", "a list cannot be printed here"},
 	} {
 		d := Data{Rule: "r", Members: ms, AllMembers: ms, Self: cluster.Member{Name: "s", Tags: map[string]string{"bad": ";"}},
-			Vars: map[string]any{"bad": "a b", "list": []any{1}}}
+			Vars: map[string]any{"bad": "a b", "list": []any{1}, "null": nil}}
 		r, err := parsed(t, Nginx, c.text).Execute(d)
 		if err == nil || !strings.Contains(err.Error(), c.want) || isError(err) == nil {
 			t.Errorf("%s:\n got %v (%q, %+v)\nwant %s", c.text, err, r.Bytes, r.Refused, c.want)

@@ -1,6 +1,8 @@
 package templates
 
 import (
+	"cmp"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -64,11 +66,8 @@ func (r *run) refuse(id int, m *cluster.Member, v *value, why string) error {
 	mine := h.blame == current && m != nil
 	switch {
 	case h.blame == author && !r.memberVars || mine && r.blamesAuthor(h, m, v):
-		e := r.t.errorf(int(h.pos), rawHint, "cannot print %s: %s: %s", u.Expr, u.Value, why)
+		e := r.cannotPrint(h, v, why)
 		e.EachKey = r.data.HasEach && r.putInto(h, v)(r.data.EachKey)
-		if v.kind == isNull {
-			e.Hint = "say what to print instead: `default`"
-		}
 		return e
 	case mine:
 		u.Member = m.Name
@@ -84,11 +83,37 @@ func (r *run) refuse(id int, m *cluster.Member, v *value, why string) error {
 	return nil
 }
 
+// cannotPrint says that v is refused at h, and why.
+func (r *run) cannotPrint(h *hole, v *value, why string) *Error {
+	expr := bounded(h.expr)
+	missing := v.kind == isNull || v.kind == isBad && v.text == ""
+	if !missing {
+		return r.t.errorf(int(h.pos), rawHint, "cannot print %s: %s: %s", expr, v.quoted(), why)
+	}
+	for _, name := range h.vars {
+		if _, ok := r.vars[name]; !ok {
+			return r.noVar(h, expr, name)
+		}
+	}
+	return r.t.errorf(int(h.pos), "say what to print instead: `default`", "cannot print %s: %s", expr, why)
+}
+
+// noVar says that there is nothing to print at h for want of a var.
+func (r *run) noVar(h *hole, expr, name string) *Error {
+	names := slices.Sorted(maps.Keys(r.vars))
+	has := "it is empty"
+	if len(names) > 0 {
+		has = "it has " + bounded(strings.Join(names, ", "))
+	}
+	hint := cmp.Or(didYouMean(name, names), "say what to print instead: `default`")
+	return r.t.errorf(int(h.pos), hint, "cannot print %s: .Vars has no %s; %s", expr, quoted(name), has)
+}
+
 // quoted returns a value for messages.
 func (v *value) quoted() string {
 	switch v.kind {
 	case isNull:
-		return "nil"
+		return "null"
 	case isOther:
 		return "a " + kindOf(v.other)
 	}

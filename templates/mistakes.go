@@ -93,3 +93,24 @@ func partOf(t typ, expr string) string {
 	}
 	return fmt.Sprintf("print a field: {{%s.Rule}}", field)
 }
+
+// varsOf names the vars that a pipeline takes, the last first.
+func (a *analysis) varsOf(n *parse.PipeNode) (vars []string) {
+	walk(n, func(n parse.Node) {
+		x, path := info{}, []string{}
+		switch n := n.(type) {
+		case *parse.FieldNode:
+			x, path = a.dot, n.Ident
+		case *parse.VariableNode:
+			x, path = a.variable(n.Ident[0]), n.Ident[1:]
+		}
+		if x.typ == rootType && len(path) > 0 {
+			x, _ = rootField(path[0])
+			path = path[1:]
+		}
+		if x.typ == varsType && len(path) > 0 {
+			vars = slices.Insert(vars, 0, path[0])
+		}
+	})
+	return vars
+}
