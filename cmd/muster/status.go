@@ -98,7 +98,7 @@ func (a *app) printStatus(s agent.Status) error {
 		fmt.Fprintln(a.out)
 	}
 	if len(s.Rules) == 0 {
-		fmt.Fprintf(a.out, "No rules in %s.\n", printable(s.Dir))
+		fmt.Fprintf(a.out, "No rule in %s keeps a file.\n", printable(s.Dir))
 		return nil
 	}
 	return a.printRules(s.Rules)
