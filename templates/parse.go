@@ -38,7 +38,8 @@ func newParser(text string, o Options) (*parser, error) {
 	if _, err := ParseFormat(string(o.Format)); err != nil {
 		return nil, errorAt(o.Name, text, 0, "", "%v", err)
 	}
-	if err := checkBounds(o, text); err != nil {
+	blocks, err := outlineOf(o, text)
+	if err != nil {
 		return nil, err
 	}
 	t := &Template{name: o.Name, format: o.Format, text: text, maxOutput: int(min(o.MaxOutput, math.MaxInt32)),
@@ -48,7 +49,7 @@ func newParser(text string, o Options) (*parser, error) {
 	tree := parse.New(mainName)
 	tree.Mode = parse.SkipFuncCheck
 	if _, err := tree.Parse(text, o.LeftDelim, o.RightDelim, p.trees); err != nil {
-		return nil, p.syntaxError(err)
+		return nil, p.syntaxError(err, blocks)
 	}
 	p.funcs = t.functions()
 	return p, nil
@@ -91,10 +92,16 @@ var syntaxPlace = regexp.MustCompile(`^template: [^:]*:(\d+): (?s:(.*))$`)
 
 // syntaxError turns text/template's parse error, which has a line only, into
 // an Error that points at what it is about, as well as can be told.
-func (p *parser) syntaxError(err error) error {
+func (p *parser) syntaxError(err error, blocks outline) error {
 	m := syntaxPlace.FindStringSubmatch(err.Error())
-	if m == nil {
+	switch last := len(blocks.open) - 1; {
+	case m == nil:
 		return &Error{Name: p.Name, Line: 1, Column: 1, Message: err.Error()}
+	case m[2] == "unexpected EOF" && last >= 0:
+		open := blocks.open[last]
+		return p.errorf(parse.Pos(open.pos), "", "%s%s%s has no %[1]send%[3]s", p.LeftDelim, open.word, p.RightDelim)
+	case strings.HasPrefix(m[2], "unexpected {{") && blocks.surplus >= 0:
+		return p.errorf(parse.Pos(blocks.surplus), "there is nothing open here", "%s", m[2])
 	}
 	line, _ := strconv.Atoi(m[1])
 	e := &Error{Name: p.Name, Line: max(line, 1), Column: 1, Message: strings.ReplaceAll(m[2], mainName, p.Name)}

@@ -47,8 +47,14 @@ func TestMistakes(t *testing.T) {
 		{`{{define "a"}}{{template "a"}}{{end}}{{template "a"}}`, "a template cannot call itself"},
 		{`{{define "a"}}{{template "b"}}{{end}}{{define "b"}}{{template "a"}}{{end}}{{template "a"}}`, "a template cannot call itself"},
 		{"a\n {{if}}", "t:2:2: missing value for if"},
-		{"{{if .Rule}}", "t:1:"},
-		{"a {{end}}", "t:1:3: unexpected {{end}}"},
+		{"{{if .Rule}}", "t:1:1: {{if}} has no {{end}}"},
+		{"a\n {{range .Members}}{{.Name}}\n\n", "t:2:2: {{range}} has no {{end}}"},
+		{"{{range .Members}}\n {{- if .Rule }}{{else}}\n{{end}}", "t:1:1: {{range}} has no {{end}}"},
+		{"{{range .Members}}\n {{- if .Rule }}{{else if .Rule}}\n", "t:2:2: {{if}} has no {{end}}"},
+		{"{{define \"x\"}}{{/* {{end}} */}}", "t:1:1: {{define}} has no {{end}}"},
+		{"a {{end}}", "t:1:3: unexpected {{end}}; there is nothing open here"},
+		{"{{if .Rule}}{{end}}\n{{if .Rule}}{{end}}{{- end -}}{{end}}", "t:2:20: unexpected {{end}}; there is nothing open here"},
+		{"{{else}}", "t:1:1: unexpected {{else}}; there is nothing open here"},
 		{"{{$x}}", `t:1:3: undefined variable "$x"`},
 		{"{{ .Rule", "unclosed action"},
 		{`a {{"a\nb"}}`, `t:1:5: cannot print "a\nb" in text: it has a line break`},
@@ -122,7 +128,11 @@ func TestWhole(t *testing.T) {
 			t.Errorf("%s %q: %v", c.format, c.text, err)
 		}
 	}
-	_, err := Parse("<<.Self>>", Options{LeftDelim: "<<", RightDelim: ">>"})
+	_, err := Parse("<<with .Self>>", Options{Name: "t", LeftDelim: "<<", RightDelim: ">>"})
+	if err == nil || err.Error() != "t:1:1: <<with>> has no <<end>>" {
+		t.Errorf("%v", err)
+	}
+	_, err = Parse("<<.Self>>", Options{LeftDelim: "<<", RightDelim: ">>"})
 	if err == nil || !strings.HasSuffix(err.Error(), "print a field: <<.Self.Name>>") {
 		t.Errorf("%v", err)
 	}

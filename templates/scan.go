@@ -1,54 +1,75 @@
 package templates
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// checkBounds counts how deep blocks and parentheses are nested, before
+// An outline says where a text's blocks do not match.
+type outline struct {
+	open    []opening // the blocks that are not ended
+	surplus int       // where the first {{end}} or {{else}} stands that is in no block; -1
+}
+
+// An opening is an action that begins a block.
+type opening struct {
+	word  string
+	pos   int // of its left delimiter
+	depth int // how deep the block nests: each else if is one more
+}
+
+// outlineOf counts how deep blocks and parentheses are nested, before
 // text/template's recursive parser sees the text: it has no bound of its own.
 // It reads actions as text/template's lexer does and leaves every other
 // mistake to it.
-func checkBounds(o Options, text string) error {
+func outlineOf(o Options, text string) (outline, error) {
+	l := outline{surplus: -1}
 	if len(text) > MaxText {
-		return errorAt(o.Name, text, 0, "", "the template has %d bytes: the limit is %d", len(text), MaxText)
+		return l, errorAt(o.Name, text, 0, "", "the template has %d bytes: the limit is %d", len(text), MaxText)
 	}
-	var open []int // for each open block, how deep it nests: each else if is one more
 	depth := 0
 	for pos := 0; ; {
 		i := strings.Index(text[pos:], o.LeftDelim)
 		if i < 0 {
-			return nil
+			return l, nil
 		}
 		start := pos + i
 		pos = start + len(o.LeftDelim)
 		if body := strings.TrimPrefix(text[pos:], "- "); strings.HasPrefix(body, "/*") {
 			end := strings.Index(body, "*/")
 			if end < 0 {
-				return nil
+				return l, nil
 			}
 			pos = len(text) - len(body) + end + 2
 			continue
 		}
 		words, parens, end := readAction(text, pos, o.RightDelim)
 		pos = end
-		switch words[0] {
-		case "if", "range", "with", "block", "define":
-			open = append(open, 1)
+		last := len(l.open) - 1
+		switch word := words[0]; {
+		case slices.Contains(opens, word):
+			l.open = append(l.open, opening{word, start, 1})
 			depth++
-		case "else":
-			if len(open) > 0 && words[1] != "" {
-				open[len(open)-1]++
-				depth++
+		case word != "else" && word != "end":
+		case last < 0:
+			if l.surplus < 0 {
+				l.surplus = start
 			}
-		case "end":
-			if n := len(open); n > 0 {
-				depth -= open[n-1]
-				open = open[:n-1]
-			}
+		case word == "end":
+			depth -= l.open[last].depth
+			l.open = l.open[:last]
+		case words[1] != "":
+			l.open[last].depth++
+			depth++
 		}
 		if depth+parens > MaxNesting {
-			return errorAt(o.Name, text, start, "", "blocks and parentheses are nested more than %d deep here", MaxNesting)
+			return l, errorAt(o.Name, text, start, "", "blocks and parentheses are nested more than %d deep here", MaxNesting)
 		}
 	}
 }
+
+// opens names the actions that begin a block.
+var opens = []string{"if", "range", "with", "block", "define"}
 
 // readAction reads an action's text from pos on: its first two words, how
 // deep its parentheses are nested, and where it ends.
