@@ -137,6 +137,10 @@ func parse(t *rules.Template) (*templates.Template, error) {
 		Name:      cmp.Or(t.Source, t.File),
 		Format:    cmp.Or(format, templates.FormatFor(t.DestinationHint())),
 		LeftDelim: t.LeftDelim, RightDelim: t.RightDelim, MaxOutput: t.MaxOutput,
+		CheckFilter: func(filter string) error {
+			_, err := rules.ParseFilter(filter)
+			return err
+		},
 	})
 }
 
@@ -144,7 +148,7 @@ func parse(t *rules.Template) (*templates.Template, error) {
 func problemOf(rule *rules.Rule, t *rules.Template, err error) rules.Problem {
 	p := rules.Problem{Severity: rules.Error, File: t.File, Line: t.Line, Rule: rule.Name, Summary: err.Error()}
 	if e := (*templates.Error)(nil); errors.As(err, &e) && !t.Builtin() {
-		p.Line, p.Column, p.Summary, p.Detail = t.Line+e.Line-1, e.Column, e.Message, e.Hint
+		p.Line, p.Column, p.Summary, p.Detail = t.LineOf(e.Line), e.Column, e.Message, e.Hint
 		if lines := strings.Split(t.Text, "\n"); e.Line <= len(lines) && !t.Sensitive {
 			p.Snippet = rules.Snippet(lines[e.Line-1], e.Column)
 		}

@@ -176,7 +176,7 @@ func place(t *rules.Template, line int) string {
 	if t.Builtin() {
 		return fmt.Sprintf("%s:%d", t.Source, line)
 	}
-	return fmt.Sprintf("%s:%d", t.File, t.Line+line-1)
+	return fmt.Sprintf("%s:%d", t.File, t.LineOf(line))
 }
 
 // choose is the templates' function members: another selection than the

@@ -68,7 +68,7 @@ rule "web" {
     destination = "${DIR}/out"
     contents    = <<-EOT
       one
-      {{ index .AllMembers 7 }}
+      {{ (index .AllMembers 7).Name }}
     EOT
   }
 }`)

@@ -291,3 +291,18 @@ func descriptors(t *testing.T) int {
 	}
 	return len(entries)
 }
+
+// A directory in PATH that cannot be looked into is passed over.
+func TestPathWithAClosedDirectory(t *testing.T) {
+	if os.Geteuid() == 0 {
+		return // nothing is closed to root
+	}
+	closed := t.TempDir()
+	if err := os.Chmod(closed, 0); err != nil {
+		t.Fatal(err)
+	}
+	res := Run(t.Context(), Command{Argv: []string{"no-such-program"}, Env: []string{"PATH=" + closed}})
+	if res.Err == nil || !strings.Contains(res.Err.Error(), "not found in PATH") {
+		t.Errorf("got %v", res.Err)
+	}
+}

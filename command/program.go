@@ -47,7 +47,7 @@ func (c Command) lookPath() (string, error) {
 		if err == nil {
 			return candidate, nil
 		}
-		if found == nil && !errors.Is(err, fs.ErrNotExist) {
+		if found == nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 			found = err
 		}
 	}

@@ -63,12 +63,13 @@ type pass struct {
 
 // A want is one desired file and what stands in its place.
 type want struct {
-	file  *File
-	sum   string
-	seen  sighting
-	dress dress
-	dirty bool // the disk differs
-	drift bool // … and it was somebody else
+	unseen bool // it could not be looked at
+	file   *File
+	sum    string
+	seen   sighting
+	dress  dress
+	dirty  bool // the disk differs
+	drift  bool // … and it was somebody else
 }
 
 // An orphan is a file that muster wrote for the rule and that it no longer
@@ -176,6 +177,7 @@ func (r *Reconciler) compare(p *pass) error {
 			w.seen, err = r.sums.look(f.Path)
 		}
 		if err != nil {
+			w.unseen = true
 			failed = append(failed, err)
 			continue
 		}
@@ -253,7 +255,7 @@ func (p *pass) commands() error {
 
 // keyOf is the same for two commands that do the same.
 func keyOf(c command.Command) string {
-	return fmt.Sprintf("%q %q %q %q", c.Argv, c.Env, c.Dir, c.User)
+	return sumOf(fmt.Appendf(nil, "%q %q %q %q", c.Argv, c.Env, c.Dir, c.User))
 }
 
 // print is a fingerprint of all that an attempt depends on: what is desired,
@@ -308,7 +310,11 @@ func (b *backoff) blocks(print string, now time.Time) bool {
 
 func (b *backoff) fail(print string, now time.Time, state State, err error) {
 	delay := backoffFirst
-	if b.err != nil && b.print == print {
+	switch {
+	case b.blocks(print, now): // looked at on the way, for another reason
+		b.state, b.err = state, err
+		return
+	case b.err != nil && b.print == print:
 		delay = min(2*b.delay, backoffMost)
 	}
 	*b = backoff{print, delay, now.Add(delay), state, err}

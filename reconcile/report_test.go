@@ -207,3 +207,24 @@ func TestWatch(t *testing.T) {
 	cancel()
 	must(t, <-ended)
 }
+
+// What cannot even be looked at has failed, and other reasons to look at it do
+// not make its back-off grow.
+func TestAFileThatCannotBeLookedAt(t *testing.T) {
+	h := testHost(t)
+	must(t, os.Mkdir(h.path("a.conf"), 0o755))
+	u := h.unit("web", h.file("a.conf", "one"))
+	var next time.Time
+	for range 5 {
+		out := h.converge(u, Failed)
+		if next.IsZero() {
+			next = out.Retry
+		}
+		if !out.Retry.Equal(next) {
+			t.Errorf("looked at before its time, it is tried again at %v instead of %v", out.Retry, next)
+		}
+	}
+	if status := h.r.Status(); status[0].Files[0].State != Failed {
+		t.Errorf("the file is %s", status[0].Files[0].State)
+	}
+}

@@ -243,6 +243,8 @@ func (p *pass) fileStatus(w want, old FileStatus, why string) FileStatus {
 	}
 	isLoaded := p.loaded != nil && p.loaded[w.file.Path] == w.seen.sum
 	switch {
+	case w.unseen:
+		f.State = p.out.State
 	case !w.dirty && isLoaded:
 		f.State = InSync
 	case !w.dirty:

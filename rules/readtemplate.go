@@ -66,7 +66,10 @@ func (b *block) readText(t *Template) {
 		if len(t.Text) > maxTemplate {
 			b.wrong("contents", "`contents` is larger than 256 KiB", "")
 		}
-		t.File, t.Line = b.file.name, b.textLine(contents.Expr.Range())
+		t.File, t.Line, t.quoted = b.file.name, contents.Expr.Range().Start.Line, !b.heredoc(contents.Expr.Range())
+		if !t.quoted {
+			t.Line++
+		}
 	case source == nil:
 		b.problem(b.at, "a template without `source` or `contents`", "Write source = \"NAME\" with a built-in's name or a path, or contents = \"…\".")
 	default:
@@ -76,13 +79,10 @@ func (b *block) readText(t *Template) {
 	}
 }
 
-// textLine returns the line on which the text of a string at r begins.
-func (b *block) textLine(r hcl.Range) int {
+// heredoc reports whether the string at r is one, with lines of its own.
+func (b *block) heredoc(r hcl.Range) bool {
 	src := b.loader.sources[r.Filename]
-	if r.Start.Byte+2 <= len(src) && string(src[r.Start.Byte:r.Start.Byte+2]) == "<<" {
-		return r.Start.Line + 1
-	}
-	return r.Start.Line
+	return r.Start.Byte+2 <= len(src) && string(src[r.Start.Byte:r.Start.Byte+2]) == "<<"
 }
 
 func isBuiltin(source string) bool {

@@ -56,10 +56,19 @@ type Template struct {
 	Sensitive             bool
 	MaxOutput             int64 // bytes
 
+	quoted      bool // Text stands in quotes: all of it on Line
 	at          place
 	forEach     *expr // nil: one file
 	destination *expr
 	vars        *expr // nil: none
+}
+
+// LineOf returns where line n of t's text, counted from 1, stands in t.File.
+func (t *Template) LineOf(n int) int {
+	if t.quoted {
+		return t.Line
+	}
+	return t.Line + n - 1
 }
 
 // Builtin reports whether t's text is a built-in's.
