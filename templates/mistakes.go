@@ -54,6 +54,29 @@ func (a *analysis) fieldError(n parse.Node, x info, name string, have []string) 
 	return a.errorf(pos, hint, "%s has no field .%s", x.typ.a(), name)
 }
 
+// checkFilters checks the constants that the function members is given: each
+// for itself, and all together.
+func (p *parser) checkFilters(n *parse.CommandNode) error {
+	if f, ok := n.Args[0].(*parse.IdentifierNode); !ok || f.Ident != "members" || p.CheckFilter == nil {
+		return nil
+	}
+	var all []string
+	for _, arg := range n.Args[1:] {
+		s, ok := arg.(*parse.StringNode)
+		if !ok {
+			continue
+		}
+		if err := p.CheckFilter(s.Text); err != nil {
+			return p.errorf(s.Pos, "", "%v", err)
+		}
+		all = append(all, s.Text)
+	}
+	if err := p.CheckFilter(strings.Join(all, " ")); err != nil {
+		return p.errorf(n.Args[0].Position(), "", "%v", err)
+	}
+	return nil
+}
+
 // printable refuses to print what is known not to be a text, such as a whole
 // member, where the format has no notation for it.
 func (a *analysis) printable(n *parse.PipeNode, x info, h hole) error {

@@ -61,7 +61,7 @@ const mainName = "\x00main"
 // template checks the trees and rewrites them.
 func (p *parser) template() (*Template, error) {
 	for _, name := range sortedNames(p.trees) {
-		if err := p.checkFunctions(p.trees[name].Root); err != nil {
+		if err := p.checkCalls(p.trees[name].Root); err != nil {
 			return nil, err
 		}
 	}
@@ -128,9 +128,9 @@ func (p *parser) errorf(pos parse.Pos, hint, format string, args ...any) error {
 	return errorAt(p.Name, p.text, int(pos), hint, format, args...)
 }
 
-// checkFunctions finds the functions that do not exist, in n and below, and
-// notes which variables are assigned to.
-func (p *parser) checkFunctions(n parse.Node) error {
+// checkCalls finds the functions that do not exist, and filters that are
+// none, in n and below, and notes which variables are assigned to.
+func (p *parser) checkCalls(n parse.Node) error {
 	var errs []error
 	walk(n, func(n parse.Node) {
 		switch n := n.(type) {
@@ -140,6 +140,10 @@ func (p *parser) checkFunctions(n parse.Node) error {
 			}
 			if n.Ident == "set" || n.Ident == "unset" {
 				p.t.mutates = true
+			}
+		case *parse.CommandNode:
+			if err := p.checkFilters(n); err != nil {
+				errs = append(errs, err)
 			}
 		case *parse.PipeNode:
 			for _, v := range n.Decl {

@@ -2,6 +2,7 @@ package templates
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -68,6 +69,32 @@ func TestMistakes(t *testing.T) {
 		var e *Error
 		if !errors.As(err, &e) || e.Name != "t" || e.Line < 1 || e.Column < 1 || strings.ContainsAny(e.Message, "\x00\n") {
 			t.Errorf("%q: %#v", c.text, err)
+		}
+	}
+}
+
+// TestFilters pins where filters that are none are found.
+func TestFilters(t *testing.T) {
+	check := func(filter string) error {
+		if strings.Contains(filter, "bad") || strings.Count(filter, "status=") > 1 {
+			return fmt.Errorf("cannot read filter %q", filter)
+		}
+		return nil
+	}
+	for text, want := range map[string]string{
+		`{{range members "role=x" "bad"}}{{.Name}}{{end}}`:                   `t:1:26: cannot read filter "bad"`,
+		`{{range members "role=x" .Rule "bad"}}{{.Name}}{{end}}`:             `t:1:32: cannot read filter "bad"`,
+		`{{define "x"}}{{len (members "bad")}}{{end}}`:                       `t:1:30: cannot read filter "bad"`,
+		`{{range members "status=a" "status=b" | reverse}}{{.Name}}{{end}}`:  `t:1:9: cannot read filter "status=a status=b"`,
+		`{{range members (printf "bad=%s" .Rule) "role=x"}}{{.Name}}{{end}}`: "",
+		`{{range members}}{{.Name}}{{end}}{{upper "bad"}}`:                   "",
+	} {
+		got := ""
+		if _, err := Parse(text, Options{Name: "t", CheckFilter: check}); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s:\n got %s\nwant %s", text, got, want)
 		}
 	}
 }

@@ -33,6 +33,10 @@ type Options struct {
 	LeftDelim  string // "{{" when empty
 	RightDelim string // "}}" when empty
 	MaxOutput  int64  // bytes; DefaultMaxOutput when 0
+
+	// CheckFilter says what is wrong with a constant filter that the function
+	// members is given; nil: the template's execution will tell.
+	CheckFilter func(filter string) error
 }
 
 // Data is what a template sees. It is read-only, also after Execute has
