@@ -150,7 +150,7 @@ func (in *incarnation) joinOne(ctx context.Context, to []string) (string, error)
 			return addr, nil
 		}
 		if r.err != nil {
-			errs = append(errs, fmt.Errorf("%s: %s", r.seed, oneLine(r.err.Error(), 200)))
+			errs = append(errs, fmt.Errorf("%s: %s", r.seed, joinProblem(r.err)))
 		}
 	}
 	return "", errors.Join(errs...)
