@@ -2,6 +2,7 @@ package templates
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"text/template/parse"
@@ -52,6 +53,27 @@ func (a *analysis) fieldError(n parse.Node, x info, name string, have []string) 
 		hint = "there is ." + strings.Join(have, " .")
 	}
 	return a.errorf(pos, hint, "%s has no field .%s", x.typ.a(), name)
+}
+
+// checkCount checks how many arguments a function is given.
+func (p *parser) checkCount(n *parse.CommandNode, count int) error {
+	f, ok := n.Args[0].(*parse.IdentifierNode)
+	if !ok || p.funcs[f.Ident] == nil {
+		return nil
+	}
+	t := reflect.TypeOf(p.funcs[f.Ident])
+	want, least := t.NumIn(), ""
+	if t.IsVariadic() {
+		want, least = want-1, "at least "
+	}
+	if count == want || count > want && t.IsVariadic() {
+		return nil
+	}
+	noun := "arguments"
+	if want == 1 {
+		noun = "argument"
+	}
+	return p.errorf(f.Pos, "", "%s takes %s%d %s, not %d", f.Ident, least, want, noun, count)
 }
 
 // checkFilters checks the constants that the function members is given: each

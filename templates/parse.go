@@ -128,8 +128,9 @@ func (p *parser) errorf(pos parse.Pos, hint, format string, args ...any) error {
 	return errorAt(p.Name, p.text, int(pos), hint, format, args...)
 }
 
-// checkCalls finds the functions that do not exist, and filters that are
-// none, in n and below, and notes which variables are assigned to.
+// checkCalls finds calls that cannot be in n and below: of functions that do
+// not exist, with too few or too many arguments, with filters that are none.
+// It notes which variables are assigned to.
 func (p *parser) checkCalls(n parse.Node) error {
 	var errs []error
 	walk(n, func(n parse.Node) {
@@ -146,6 +147,11 @@ func (p *parser) checkCalls(n parse.Node) error {
 				errs = append(errs, err)
 			}
 		case *parse.PipeNode:
+			for i, cmd := range n.Cmds {
+				if err := p.checkCount(cmd, len(cmd.Args)-1+min(i, 1)); err != nil {
+					errs = append(errs, err)
+				}
+			}
 			for _, v := range n.Decl {
 				if n.IsAssign {
 					p.assign[v.Ident[0]] = true
