@@ -15,7 +15,8 @@ import (
 )
 
 // An incarnation is one life of Serf with what belongs to it. Its goroutines
-// are the pump, the viewer and the joiner; the supervisor creates and ends it.
+// are the pump, the viewer, the joiner and the bridge; the supervisor creates
+// and ends it.
 type incarnation struct {
 	node  *Node
 	c     Config
@@ -44,8 +45,8 @@ type incarnation struct {
 	wasAlone bool
 
 	stopPump chan struct{}
-	cancel   context.CancelFunc // of viewer and joiner
-	wg       sync.WaitGroup     // of viewer and joiner
+	cancel   context.CancelFunc // of viewer, joiner and bridge
+	wg       sync.WaitGroup     // of viewer, joiner and bridge
 	pump     sync.WaitGroup
 }
 
@@ -90,6 +91,7 @@ func (n *Node) begin(ctx context.Context, epoch uint64) (*incarnation, error) {
 	ctx, in.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	in.wg.Go(func() { in.viewer(ctx) })
 	in.wg.Go(func() { in.joiner(ctx) })
+	in.wg.Go(func() { in.bridge(ctx) })
 	return in, nil
 }
 

@@ -68,6 +68,23 @@ func blackHole(t *testing.T) string {
 	}
 }
 
+// Two that join a third each, while they cannot reach one another, are one
+// cluster as soon as they can: a seed that is no member is tried on.
+func TestTwoPartsBecomeOne(t *testing.T) {
+	seedIP, otherIP := loopback(), loopback()
+	other := start(t, cluster.Config{Name: "other", Bind: otherIP, Join: []string{seedIP}})
+	eventually(t, "a failed join", func() bool { return other.Info().JoinError != "" })
+	friend := start(t, cluster.Config{Name: "friend", Bind: loopback(), Join: []string{otherIP}})
+	other.waitFor("friend:alive other:alive")
+	seed := start(t, cluster.Config{Name: "seed", Bind: seedIP})
+	for _, n := range []*node{seed, other, friend} {
+		n.waitFor("friend:alive other:alive seed:alive")
+	}
+	if !other.log.has("joined a part of the cluster that was apart") {
+		t.Errorf("the log does not tell:\n%s", other.log)
+	}
+}
+
 // A list of seeds that every node has contains the node itself.
 func TestOwnAddressIsNoSeed(t *testing.T) {
 	ip := loopback()

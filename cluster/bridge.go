@@ -1,0 +1,61 @@
+package cluster
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// bridge joins seeds that answer but are no members. Two halves of a cluster
+// that began apart, each with somebody of its own to join, would otherwise
+// never hear of each other: no member of one is known to the other.
+func (in *incarnation) bridge(ctx context.Context) {
+	tick := time.NewTicker(max(in.c.RetryInterval, in.c.Backoff))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if in.wantsJoin.Load() {
+			continue // the joiner tries them all
+		}
+		to := in.strangers(ctx)
+		if len(to) == 0 {
+			continue
+		}
+		// That a seed is down is no news: this node has others.
+		if addr, err := in.joinOne(ctx, to); err == nil && addr != "" {
+			in.log.Info("joined a part of the cluster that was apart", "through", addr)
+			signal(in.dirty)
+		}
+	}
+}
+
+// strangers lists the addresses of seeds at which no living member is known.
+func (in *incarnation) strangers(ctx context.Context) []string {
+	known := map[netip.AddrPort]bool{}
+	for _, m := range in.node.View().Members {
+		if m.Status == Alive {
+			known[netip.AddrPortFrom(m.Addr, m.Port)] = true
+		}
+	}
+	var out []string
+	for _, seed := range in.c.Join {
+		host, port, err := splitAddr(seedAddr(seed), int(in.port))
+		if err != nil {
+			continue
+		}
+		ips, err := lookup(ctx, host)
+		if err != nil {
+			continue
+		}
+		for _, ip := range ips {
+			if addr := netip.AddrPortFrom(ip, uint16(port)); !known[addr] && !in.isSelf(addr) {
+				out = append(out, addr.String())
+			}
+		}
+	}
+	return out
+}
