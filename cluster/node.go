@@ -42,7 +42,7 @@ type Node struct {
 
 	door      *door
 	conflicts *conflicts
-	bus       bus
+	bus       Bus
 	view      atomic.Pointer[View]
 	changed   chan struct{}
 
@@ -147,7 +147,7 @@ func (n *Node) View() View { return *n.view.Load() }
 func (n *Node) Changed() <-chan struct{} { return n.changed }
 
 // Subscribe returns a subscription to all events, with room for size of them.
-func (n *Node) Subscribe(size int) *Subscription { return n.bus.add(size) }
+func (n *Node) Subscribe(size int) *Subscription { return n.bus.Subscribe(size) }
 
 // SetTags lets change alter a copy of this node's tags, gossips the result
 // and writes it to the tags file. What does not fit into 512 bytes is refused
