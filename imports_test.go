@@ -31,6 +31,7 @@ var house = map[string][]string{
 	"templates":  {"cluster"},
 	"config":     {"cluster", "rules"},
 	"reconcile":  {"command"},
+	"rpc":        {"cluster", "logs"},
 	"actions":    {"cluster", "rules", "command"},
 	"agent":      {"cluster", "rules", "templates", "config", "command", "reconcile", "actions"},
 	"web":        {"agent", "cluster", "rules"},            // the last two for their values
@@ -49,7 +50,7 @@ var house = map[string][]string{
 var owners = map[string][]string{
 	"github.com/hashicorp/serf":           {"cluster", "cluster/clustertest"},
 	"github.com/hashicorp/memberlist":     {"cluster", "cluster/clustertest"},
-	"github.com/hashicorp/go-msgpack":     {"cluster", "cluster/clustertest"},
+	"github.com/hashicorp/go-msgpack":     {"cluster", "cluster/clustertest", "rpc"},
 	"github.com/hashicorp/hcl":            {"rules", "config"},
 	"github.com/zclconf/go-cty":           {"rules", "config"},
 	"text/template":                       {"templates"},
