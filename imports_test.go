@@ -32,7 +32,7 @@ var house = map[string][]string{
 	"config":     {"cluster", "rules"},
 	"reconcile":  {"command"},
 	"rpc":        {"cluster", "logs"},
-	"actions":    {"cluster", "rules", "command"},
+	"actions":    {"cluster", "rules", "command", "signing"},
 	"agent":      {"cluster", "rules", "templates", "config", "command", "reconcile", "actions"},
 	"web":        {"agent", "cluster", "rules"},            // the last two for their values
 	"demo":       {"agent", "reconcile", "web", "command"}, // the demo's own cluster: it runs nodes and asks one of them
