@@ -19,4 +19,6 @@ type Event struct {
 	Payload []byte   // of a user event or query; read-only
 	LTime   uint64   // Lamport time of a user event or query
 	Members []Member // of a member event; read-only
+
+	Coalesce bool // of a user event: only the latest of its name matters
 }
