@@ -6,10 +6,10 @@
 // left when it was stopped; a program that floods its output costs no memory;
 // no file descriptor of this process is inherited.
 //
-// What it cannot do: a child that leaves the process group (setsid, as a
-// daemon does) is on its own. It is not waited for and not killed, and it
-// finds its standard output closed when it still used ours. What the caller
-// makes of a result, and whether to try again, is the caller's.
+// A child that leaves the process group (setsid, as a daemon does) is on its
+// own unless Command.Whole says otherwise. It is not waited for and not
+// killed, and it finds its standard output closed when it still used ours.
+// What the caller makes of a result, and whether to try again, is the caller's.
 package command
 
 import (
@@ -50,6 +50,16 @@ type Command struct {
 	// groups; empty is this process's own. If Env says the same HOME as this
 	// process's environment, the program gets the user's own HOME instead.
 	User string
+	// KeepStdout is how many bytes of the standard output are kept apart, in
+	// Result.Stdout; 0: none. Output holds them, too.
+	KeepStdout int
+	// Last makes Output the last MaxOutput bytes, instead of head and tail.
+	Last bool
+	// Whole says that what left the process group is stopped with the rest.
+	// With a cgroup of its own (version 2, where this process may make one)
+	// that is everything the program ever started; without, it is all whose
+	// parents are still there when the command is stopped.
+	Whole bool
 }
 
 // A Result is what became of a command.
@@ -65,6 +75,10 @@ type Result struct {
 	Output []byte
 	// Dropped is how many bytes Output leaves out.
 	Dropped int64
+	// Stdout is the head of the standard output, at most KeepStdout bytes, and
+	// StdoutDropped how many bytes came after it.
+	Stdout        []byte
+	StdoutDropped int64
 	// Duration is how long it ran.
 	Duration time.Duration
 	// Err says why it could not be started, or that the context ended first
@@ -121,22 +135,22 @@ func start(ctx context.Context, c Command) (*process, error) {
 		defer stdin.Close()
 		cmd.Stdin = stdin
 	}
-	r, w, err := os.Pipe()
+	pipes, err := c.connect(cmd, who)
 	if err != nil {
-		return nil, fmt.Errorf("cannot run %s: cannot open a pipe: %w", c.name(), err)
+		return nil, fmt.Errorf("cannot run %s: %w", c.name(), err)
 	}
-	defer w.Close()
-	if who.credential != nil { // so that the program may open /dev/stdout
-		_ = w.Chown(int(who.credential.Uid), int(who.credential.Gid))
-	}
-	cmd.Stdout, cmd.Stderr = w, w
+	defer pipes.closeWriters()
 	// What this process was itself started with, and did not ask for, ends here.
 	_ = unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC)
-	if err := startBusy(cmd); err != nil {
-		r.Close()
+	var group *cgroup
+	if c.Whole {
+		group = newCgroup(time.Now())
+	}
+	if err := startIn(cmd, group); err != nil {
+		pipes.closeReaders()
 		return nil, c.explain(path, err)
 	}
-	return follow(cmd, r), nil
+	return follow(cmd, pipes, c, group), nil
 }
 
 // startBusy starts cmd, and tries again for a moment while somebody still has

@@ -67,6 +67,15 @@ func gone(t *testing.T, file string) {
 	}
 }
 
+func number(t *testing.T, text []byte) int {
+	t.Helper()
+	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 func alive(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

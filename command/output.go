@@ -5,6 +5,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -21,24 +22,21 @@ const (
 // A keeper keeps the head and the tail of what it reads and counts the rest.
 // The zero keeper is ready for use.
 type keeper struct {
+	last       bool // no head: a longer tail
 	head, tail []byte
 	at         int // where in a full tail the oldest byte stands
 	total      int64
 }
 
-// drain reads r to its end or its close.
-func (k *keeper) drain(r io.Reader) {
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := r.Read(buf)
-		k.add(buf[:n])
-		if err != nil {
-			return
-		}
+func (k *keeper) sizes() (head, tail int) {
+	if k.last {
+		return 0, MaxOutput
 	}
+	return headSize, tailSize
 }
 
 func (k *keeper) add(b []byte) {
+	headSize, tailSize := k.sizes()
 	k.total += int64(len(b))
 	n := min(headSize-len(k.head), len(b))
 	k.head = append(k.head, b[:n]...)
@@ -58,11 +56,40 @@ func (k *keeper) add(b []byte) {
 func (k *keeper) result() (kept []byte, dropped int64) {
 	dropped = k.total - int64(len(k.head)) - int64(len(k.tail))
 	kept = k.head
-	if dropped > 0 {
+	if dropped > 0 && !k.last {
 		kept = fmt.Appendf(kept, "\n[… %d bytes left out …]\n", dropped)
 	}
 	kept = append(kept, k.tail[k.at:]...)
 	return append(kept, k.tail[:k.at]...), dropped
+}
+
+// A sink takes what a command prints, from one pipe or from two.
+type sink struct {
+	mu     sync.Mutex
+	both   keeper
+	limit  int // of stdout
+	stdout []byte
+	more   int64 // bytes of the standard output that are not in stdout
+}
+
+// drain reads r to its end or its close. apart says that it is the standard
+// output alone.
+func (s *sink) drain(r io.Reader, apart bool) {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := r.Read(buf)
+		s.mu.Lock()
+		s.both.add(buf[:n])
+		if apart {
+			fits := min(s.limit-len(s.stdout), n)
+			s.stdout = append(s.stdout, buf[:fits]...)
+			s.more += int64(n - fits)
+		}
+		s.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
 }
 
 // Verdict says in a few words how the command ended, without its output:

@@ -3,8 +3,8 @@ package command
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
+	"sync"
 	"syscall"
 	"time"
 
@@ -12,21 +12,28 @@ import (
 )
 
 // A process is a running command: the leader of a process group, and the read
-// end of the pipe that the group writes to.
+// ends of the pipes that the group writes to.
 type process struct {
 	cmd   *exec.Cmd
-	pipe  *os.File
-	out   keeper
+	pipes pipes
+	out   sink
+	whole bool
+	group *cgroup       // nil: none
 	ended chan struct{} // closed when the leader has ended; it is not reaped yet
 	eof   chan struct{} // closed when out is complete and at rest
 }
 
 // follow starts to read the output of cmd and to watch for its end.
-func follow(cmd *exec.Cmd, pipe *os.File) *process {
-	p := &process{cmd: cmd, pipe: pipe, ended: make(chan struct{}), eof: make(chan struct{})}
+func follow(cmd *exec.Cmd, pipes pipes, c Command, group *cgroup) *process {
+	p := &process{cmd: cmd, pipes: pipes, whole: c.Whole, group: group, ended: make(chan struct{}), eof: make(chan struct{})}
+	p.out.both.last, p.out.limit = c.Last, c.KeepStdout
 	go func() {
 		defer close(p.eof)
-		p.out.drain(pipe)
+		var reading sync.WaitGroup
+		for i, r := range pipes.readers {
+			reading.Go(func() { p.out.drain(r, i == 0 && len(pipes.readers) > 1) })
+		}
+		reading.Wait()
 	}()
 	go func() {
 		defer close(p.ended)
@@ -87,8 +94,20 @@ func (p *process) leftovers() {
 }
 
 // stop ends the whole group: politely first, and for good after the grace or
-// as soon as the leader is gone and the output closed.
+// as soon as the leader is gone and the output closed. If the command is to
+// end as a whole, so does what it started and what left the group.
 func (p *process) stop() {
+	var strays family
+	if p.whole {
+		strays.find(p.cmd.Process.Pid)
+		strays.signal(syscall.SIGTERM)
+		p.group.signal(syscall.SIGTERM)
+		defer func() {
+			strays.find(p.cmd.Process.Pid)
+			strays.signal(syscall.SIGKILL)
+			p.group.kill()
+		}()
+	}
 	p.signal(syscall.SIGTERM)
 	p.signal(syscall.SIGCONT) // a stopped process would not notice
 	deadline := time.Now().Add(grace)
@@ -103,9 +122,11 @@ func (p *process) stop() {
 // group and keeps the pipe.
 func (p *process) finish(res *Result) {
 	within(linger, p.eof)
-	p.pipe.Close() // ends the reader
+	p.pipes.closeReaders() // ends the reading
 	<-p.eof
-	res.Output, res.Dropped = p.out.result()
+	res.Output, res.Dropped = p.out.both.result()
+	res.Stdout, res.StdoutDropped = p.out.stdout, p.out.more
+	defer p.group.close()
 	res.ExitCode = -1
 	if !within(last, p.ended) {
 		go p.reap() // whenever the kernel lets go of it
