@@ -50,6 +50,7 @@ var house = map[string][]string{
 var owners = map[string][]string{
 	"github.com/hashicorp/serf":           {"cluster", "cluster/clustertest"},
 	"github.com/hashicorp/memberlist":     {"cluster", "cluster/clustertest"},
+	"github.com/hashicorp/mdns":           {"cluster"},
 	"github.com/hashicorp/go-msgpack":     {"cluster", "cluster/clustertest", "rpc"},
 	"github.com/hashicorp/hcl":            {"rules", "config"},
 	"github.com/zclconf/go-cty":           {"rules", "config"},

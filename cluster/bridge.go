@@ -17,6 +17,7 @@ func (in *incarnation) bridge(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-in.bridging:
 		}
 		if in.wantsJoin.Load() {
 			continue // the joiner tries them all
@@ -27,13 +28,15 @@ func (in *incarnation) bridge(ctx context.Context) {
 		}
 		// That a seed is down is no news: this node has others.
 		if addr, err := in.joinOne(ctx, to); err == nil && addr != "" {
+			in.discovery.joinedThrough(addr)
 			in.log.Info("joined a part of the cluster that was apart", "through", addr)
 			signal(in.dirty)
 		}
 	}
 }
 
-// strangers lists the addresses of seeds at which no living member is known.
+// strangers lists the addresses, of seeds and found by multicast DNS, at which
+// no living member is known.
 func (in *incarnation) strangers(ctx context.Context) []string {
 	known := map[netip.AddrPort]bool{}
 	for _, m := range in.node.View().Members {
@@ -55,6 +58,11 @@ func (in *incarnation) strangers(ctx context.Context) []string {
 			if addr := netip.AddrPortFrom(ip, uint16(port)); !known[addr] && !in.isSelf(addr) {
 				out = append(out, addr.String())
 			}
+		}
+	}
+	for _, addr := range in.discovered(true) {
+		if !known[addr] {
+			out = append(out, addr.String())
 		}
 	}
 	return out

@@ -41,6 +41,12 @@ type Config struct {
 	// alive; one that names this node itself is passed over. A node that has
 	// neither seeds nor a snapshot naming others is the cluster's first.
 	Join []string
+	// Discover names the cluster to look for by multicast DNS on the local
+	// network, besides the seeds; empty means none. This node answers others
+	// that look for it. Serf's agent does the same and is found, too.
+	Discover string
+	// MDNS says how.
+	MDNS MDNS
 	// ReplayOnJoin takes the user events that were sent before the join.
 	ReplayOnJoin bool
 	// RetryInterval caps the growing time between two rounds of joining;
@@ -190,6 +196,19 @@ func (c Config) Validate() error {
 	for _, seed := range c.Join {
 		if _, _, err := splitAddr(seedAddr(seed), DefaultPort); err != nil {
 			wrong("cannot join %q: %w", seed, err)
+		}
+	}
+	if c.Discover != "" {
+		if err := checkDiscover(c.Discover); err != nil {
+			wrong("cannot discover %q: %w", c.Discover, err)
+		}
+		if c.MDNS.DisableIPv4 && c.MDNS.DisableIPv6 {
+			wrong("cannot discover %q: mdns has both disable_ipv4 and disable_ipv6; leave one out", c.Discover)
+		}
+	}
+	if name := c.MDNS.Interface; name != "" {
+		if _, err := net.InterfaceByName(name); err != nil {
+			wrong("cannot use mdns interface %q: %w; `ip link` lists them", name, err)
 		}
 	}
 	if _, err := c.keyring(); err != nil {

@@ -15,7 +15,8 @@ import (
 )
 
 // An incarnation is one life of Serf with what belongs to it. Its goroutines
-// are the pump, the viewer, the joiner and the bridge; the supervisor creates
+// are the pump, the viewer, the joiner, the bridge, the reporter and, where
+// others are looked for by multicast DNS, the search; the supervisor creates
 // and ends it.
 type incarnation struct {
 	node  *Node
@@ -35,8 +36,11 @@ type incarnation struct {
 	dirty     chan struct{} // one slot: look again
 	wanted    chan struct{} // one slot: a join is wanted now
 	wantsJoin atomic.Bool
-	joined    atomic.Bool // a join completed since the last look
-	first     atomic.Bool // all seeds turned out to be this node
+	joined    atomic.Bool   // a join completed since the last look
+	first     atomic.Bool   // all seeds turned out to be this node
+	searched  atomic.Bool   // multicast DNS, if it is used, has found nobody
+	bridging  chan struct{} // one slot: there may be somebody to bridge to
+	discovery discovery
 
 	// The viewer's own.
 	mirror   *mirror
@@ -45,8 +49,8 @@ type incarnation struct {
 	wasAlone bool
 
 	stopPump chan struct{}
-	cancel   context.CancelFunc // of viewer, joiner and bridge
-	wg       sync.WaitGroup     // of viewer, joiner and bridge
+	cancel   context.CancelFunc // of all but the pump
+	wg       sync.WaitGroup     // of all but the pump
 	pump     sync.WaitGroup
 }
 
@@ -74,7 +78,7 @@ func (n *Node) begin(ctx context.Context, epoch uint64) (*incarnation, error) {
 	in := &incarnation{
 		node: n, c: n.c, log: n.log, epoch: epoch,
 		advertise: t.advertise, port: uint16(t.GetAutoBindPort()), endpoint: e, peers: peers,
-		dirty: make(chan struct{}, 1), wanted: make(chan struct{}, 1),
+		dirty: make(chan struct{}, 1), wanted: make(chan struct{}, 1), bridging: make(chan struct{}, 1),
 		mirror: newMirror(), last: &View{}, stopPump: make(chan struct{}),
 	}
 	in.bound = netip.AddrPortFrom(e.bind.Addr(), in.port)
@@ -86,12 +90,17 @@ func (n *Node) begin(ctx context.Context, epoch uint64) (*incarnation, error) {
 	for name := range peers {
 		expected[name] = struct{}{}
 	}
-	first := len(peers) == 0 && len(in.candidates()) == 0
+	in.searched.Store(n.c.Discover == "")
+	first := len(peers) == 0 && len(in.candidates()) == 0 && in.searched.Load()
 	in.settler = newSettler(n.c, first, expected, time.Now())
 	ctx, in.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	in.wg.Go(func() { in.viewer(ctx) })
 	in.wg.Go(func() { in.joiner(ctx) })
 	in.wg.Go(func() { in.bridge(ctx) })
+	in.wg.Go(func() { in.reporter(ctx) })
+	if n.c.Discover != "" {
+		in.wg.Go(func() { in.discover(ctx) })
+	}
 	return in, nil
 }
 
@@ -112,7 +121,11 @@ func (in *incarnation) create(t *transport) error {
 	in.gate.door, in.gate.conflicts = n.door, n.conflicts
 	in.gate.members = func() []Member { return n.View().Members }
 	conf.MemberlistConfig.Alive = in.gate
-	t.prepare = func() { in.gate.prepare(conf.MemberlistConfig) }
+	t.prepare = func() {
+		in.gate.prepare(conf.MemberlistConfig)
+		conf.MemberlistConfig.Ping = &pinger{conf.MemberlistConfig.Ping, n.reach}
+	}
+	t.unsent = n.reach.lost
 
 	in.pump.Go(func() { pump(events, &n.bus, in.dirty, in.stopPump) })
 	var err error

@@ -41,10 +41,10 @@ func (in *incarnation) joiner(ctx context.Context) {
 			case ctx.Err() != nil:
 				return
 			case err == nil && addr == "":
-				in.first.Store(true)
-				signal(in.dirty)
+				in.beFirst()
 			case err == nil:
 				in.joined.Store(true)
+				in.discovery.joinedThrough(addr)
 				signal(in.dirty)
 				in.log.Info("joined", "through", addr)
 				in.node.noteJoin(nil)
@@ -56,9 +56,20 @@ func (in *incarnation) joiner(ctx context.Context) {
 					quiet = true
 				}
 			}
+		} else if len(to) == 0 && in.c.Discover != "" {
+			in.beFirst()
 		}
 		retry.Reset(wait/2 + rand.N(wait/2+1))
 		wait = min(2*wait, max(in.c.RetryInterval, in.c.Backoff))
+	}
+}
+
+// beFirst says that there is nobody to look for, unless multicast DNS may yet
+// find somebody.
+func (in *incarnation) beFirst() {
+	if in.searched.Load() {
+		in.first.Store(true)
+		signal(in.dirty)
 	}
 }
 
@@ -91,6 +102,9 @@ func (in *incarnation) candidates() []string {
 		if host, port, err := splitAddr(seedAddr(seed), int(in.port)); err == nil {
 			add([]string{net.JoinHostPort(host, fmt.Sprint(port))})
 		}
+	}
+	for _, addr := range in.discovered(false) {
+		add([]string{addr.String()})
 	}
 	add(some(failed))
 	add(some(once))

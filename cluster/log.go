@@ -21,7 +21,8 @@ const (
 // record whatever a member put into it, and a flood of them is cut off and
 // counted.
 type serfLog struct {
-	log *slog.Logger
+	log  *slog.Logger
+	hear func(text string) // told every line's text
 
 	mu      sync.Mutex
 	second  time.Time // the current one began then
@@ -29,21 +30,24 @@ type serfLog struct {
 	dropped int       // in it
 }
 
-// newSerfLog returns a standard logger, as Serf wants one, that writes to l.
-func newSerfLog(l *slog.Logger) *log.Logger {
-	return log.New(&serfLog{log: l}, "", 0)
+// newSerfLog returns a standard logger, as Serf wants one, that writes to l
+// and lets hear know what it says.
+func newSerfLog(l *slog.Logger, hear func(text string)) *log.Logger {
+	return log.New(&serfLog{log: l, hear: hear}, "", 0)
 }
 
 // skipped are beginnings of lines that this package says in its own words,
-// once per sender.
+// once per sender or episode.
 var skipped = []string{
 	"ignoring alive message for ",
 	"Conflicting address for ",
 	"Name conflict for ",
+	"Was able to connect to ",
 }
 
 func (w *serfLog) Write(line []byte) (int, error) {
 	level, source, text := parseLine(line)
+	w.hear(text)
 	if !w.log.Enabled(context.Background(), level) {
 		return len(line), nil
 	}

@@ -19,7 +19,7 @@ func records(t *testing.T, lines ...string) []string {
 			}
 			return a
 		},
-	})))
+	})), func(string) {})
 	for _, line := range lines {
 		l.Printf("%s", line)
 	}

@@ -42,6 +42,7 @@ type Node struct {
 
 	door      *door
 	conflicts *conflicts
+	reach     *reach
 	bus       Bus
 	view      atomic.Pointer[View]
 	changed   chan struct{}
@@ -70,14 +71,16 @@ func Join(c Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{
-		c: c, log: c.Logger, serfLog: newSerfLog(c.Logger), keys: keys, tags: newTagOwner(c, tags),
+		c: c, log: c.Logger, keys: keys, tags: newTagOwner(c, tags),
 		door: newDoor(c.Logger), conflicts: &conflicts{}, changed: make(chan struct{}, 1),
 		address: c.endpoint, hostHas: hostHas,
 		info: Info{
 			Name: c.Name, Bind: c.Bind, Advertise: c.Advertise, Profile: c.Profile,
-			Encrypted: keys != nil, Snapshot: c.SnapshotPath,
+			Encrypted: keys != nil, Snapshot: c.SnapshotPath, Discover: c.Discover,
 		},
 	}
+	n.reach = newReach(c.Logger, n.door)
+	n.serfLog = newSerfLog(c.Logger, n.reach.hear)
 	n.view.Store(&View{})
 	return n, nil
 }
@@ -189,12 +192,18 @@ type Info struct {
 	// attempt failed, empty if it did not.
 	Joined    uint64 `json:"joined"`
 	JoinError string `json:"join_error,omitempty"`
+	// Discover is the name under which others are looked for by multicast
+	// DNS, and DiscoverError why that does not work, empty if it does.
+	Discover      string `json:"discover,omitempty"`
+	DiscoverError string `json:"discover_error,omitempty"`
 	// Problem is why the node is, or last was, out of the cluster.
 	Problem string `json:"problem,omitempty"`
 	// Refused counts what was kept out, by the Refused reasons.
 	Refused map[string]uint64 `json:"refused,omitempty"`
 	// Conflicts are names that two nodes claimed, the latest 64.
 	Conflicts []Conflict `json:"conflicts,omitempty"`
+	// Unreachable are living members that do not answer this node's UDP.
+	Unreachable []Unreachable `json:"unreachable,omitempty"`
 }
 
 // Info returns the state of things as a copy. It never holds a key.
@@ -202,7 +211,7 @@ func (n *Node) Info() Info {
 	n.mu.Lock()
 	info := n.info
 	n.mu.Unlock()
-	info.Refused, info.Conflicts = n.door.refused(), n.conflicts.all()
+	info.Refused, info.Conflicts, info.Unreachable = n.door.refused(), n.conflicts.all(), n.reach.all()
 	return info
 }
 
@@ -220,6 +229,16 @@ func (n *Node) started(in *incarnation) {
 	})
 	n.log.Info("taking part in the cluster", "name", n.c.Name, "bind", in.bound,
 		"advertise", in.advertise, "encrypted", n.keys != nil, "epoch", in.epoch)
+}
+
+// noteDiscover notes how a search by multicast DNS went.
+func (n *Node) noteDiscover(err error) {
+	n.note(func(i *Info) {
+		i.DiscoverError = ""
+		if err != nil {
+			i.DiscoverError = err.Error()
+		}
+	})
 }
 
 // noteJoin notes how a join went.

@@ -14,16 +14,18 @@ import (
 	"github.com/hashicorp/memberlist"
 )
 
-// A transport is memberlist's own over UDP and TCP with three differences: it
+// A transport is memberlist's own over UDP and TCP with four differences: it
 // runs prepare at the one moment when memberlist's configuration is complete
 // and none of its goroutines runs; it goes only where an address says, never
 // where a resolver does (members choose the addresses that replies go to);
-// and its dialling ends when the node stops.
+// its dialling ends when the node stops; and it tells of
+// packets that the host itself refuses to send.
 type transport struct {
 	*memberlist.NetTransport
 	advertise netip.AddrPort
 	found     bool // advertise was found, not configured
 	prepare   func()
+	unsent    func(name string) // told to whom a packet could not be sent
 	once      sync.Once
 
 	ctx  context.Context // of everything dialled
@@ -93,7 +95,11 @@ func (t *transport) WriteToAddress(b []byte, a memberlist.Address) (time.Time, e
 	if _, err := netip.ParseAddrPort(a.Addr); err != nil {
 		return time.Time{}, fmt.Errorf("cannot send to %s: it is no address", quote(a.Addr))
 	}
-	return t.NetTransport.WriteToAddress(b, a)
+	at, err := t.NetTransport.WriteToAddress(b, a)
+	if err != nil && a.Name != "" {
+		t.unsent(a.Name)
+	}
+	return at, err
 }
 
 func (t *transport) WriteTo(b []byte, addr string) (time.Time, error) {
