@@ -29,14 +29,16 @@ var house = map[string][]string{
 	"command":    {},
 	"rules":      {"cluster"},
 	"templates":  {"cluster"},
-	"config":     {"cluster", "rules"},
+	"config":     {"cluster", "rules", "signing"},
 	"reconcile":  {"command"},
+	"logs":       {},
+	"telemetry":  {},
 	"rpc":        {"cluster", "logs"},
 	"actions":    {"cluster", "rules", "command", "signing"},
 	"agent":      {"cluster", "rules", "templates", "config", "command", "reconcile", "actions"},
 	"web":        {"agent", "cluster", "rules"},            // the last two for their values
 	"demo":       {"agent", "reconcile", "web", "command"}, // the demo's own cluster: it runs nodes and asks one of them
-	"cmd/muster": {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo"},
+	"cmd/muster": {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "logs", "telemetry"},
 
 	// Simulated members, for tests and for each other.
 	"cluster/clustertest": {"cluster"},
@@ -52,6 +54,8 @@ var owners = map[string][]string{
 	"github.com/hashicorp/memberlist":     {"cluster", "cluster/clustertest"},
 	"github.com/hashicorp/mdns":           {"cluster"},
 	"github.com/hashicorp/go-msgpack":     {"cluster", "cluster/clustertest", "rpc"},
+	"github.com/hashicorp/go-metrics":     {"telemetry"},
+	"log/syslog":                          {}, // a slow syslog would hold up the agent: logs writes to it itself
 	"github.com/hashicorp/hcl":            {"rules", "config"},
 	"github.com/zclconf/go-cty":           {"rules", "config"},
 	"text/template":                       {"templates"},
