@@ -15,7 +15,10 @@ type Act struct {
 	Nodes  string        // NodesAll or NodesOne
 	Quorum int           // alive members at least; 0: any number
 	Queue  int           // how many occasions may wait
-	Steps  []Step        // in the order in which they stand
+	// Signature says that the rule acts only on user events that a trusted key
+	// signed. Its `on` names no other events then.
+	Signature bool
+	Steps     []Step // in the order in which they stand
 
 	when *expr // nil: always
 }
@@ -62,7 +65,8 @@ type Respond struct {
 // An Occasion is one event for which a rule acts.
 type Occasion struct {
 	Inputs
-	Event  cluster.Event
+	Event  cluster.Event   // its payload is what was signed, without the envelope
+	Signer string          // whose signature of a user event was found good; empty: nobody's
 	Member *cluster.Member // of a member event, the member it is about
 	Run    *RunResult      // of the run before, if there was one
 }
@@ -74,7 +78,7 @@ type RunResult struct {
 }
 
 func (o Occasion) scope() *scope {
-	s := &scope{view: &o.View, chosen: o.Members, event: &o.Event, member: o.Member, run: o.Run}
+	s := &scope{view: &o.View, chosen: o.Members, event: &o.Event, signer: o.Signer, member: o.Member, run: o.Run}
 	if s.chosen == nil {
 		s.chosen = []cluster.Member{}
 	}

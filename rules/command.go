@@ -142,10 +142,32 @@ func (b *block) readCommandBody(name string, allowed, envAllowed uses) *Command 
 		cmd.argv = b.readArgv("command", name, allowed)
 	}
 	cmd.env = b.expression("env", spec{what: "`env`", allowed: envAllowed, want: cty.Map(cty.String)})
-	if cmd.env != nil && cmd.env.constant() && !cmd.env.value.IsNull() {
+	switch {
+	case cmd.env == nil:
+	case !cmd.env.constant():
+		b.checkEnvTrust(cmd.env)
+	case !cmd.env.value.IsNull():
 		b.checkEnv(*cmd.env.value)
 	}
 	return cmd
+}
+
+// checkEnvTrust reports an environment in which another node would choose the
+// name of a variable: LD_PRELOAD is one, too.
+func (b *block) checkEnvTrust(e *expr) {
+	if e.uses&fromNetwork == 0 {
+		return
+	}
+	object, ok := e.code.(*hclsyntax.ObjectConsExpr)
+	if !ok {
+		b.problem(e.code.Range(), "`env` must be a plain object here", "What comes from the cluster may be a variable's value, never its name: write { NAME = VALUE, … }.")
+		return
+	}
+	for _, item := range object.Items {
+		if from := networkNames(item.KeyExpr); from != "" {
+			b.problem(item.KeyExpr.Range(), "the name of a variable would be chosen by "+from, "What comes from the cluster may be a variable's value, never its name.")
+		}
+	}
 }
 
 // checkEnv reports names and values that no environment can have.

@@ -182,6 +182,63 @@ rule "hello" {
 	}
 }
 
+// What a user of HCL reaches for in a rule that acts is there, and who sent an
+// event is null where nobody knows.
+func TestActingExpressions(t *testing.T) {
+	set := mustLoad(t, `
+rule "deploy" {
+  on        = ["user:deploy"]
+  signature = "required"
+  when      = contains(["alice"], event.signer)
+  run { command = concat(["/bin/deploy"], split(",", chomp(event.payload))) }
+  send {
+    event   = trimspace(run.stdout)
+    payload = event.signer == null ? "nobody" : event.signer
+  }
+}
+
+rule "who" {
+  on = ["query:who"]
+  respond { text = event.from == null ? "nobody" : event.from }
+}
+
+rule "plain" {
+  on        = ["user:plain"]
+  signature = "none"
+  run { command = ["/bin/plain", event.payload] }
+}
+`[1:])
+	deploy := set.Rule("deploy")
+	if !deploy.Signature || set.Rule("who").Signature || set.Rule("plain").Signature {
+		t.Error("a signature is demanded where none is, or not where one is")
+	}
+	o := Occasion{Inputs: exampleInputs(), Event: cluster.Event{Type: cluster.EventUser, Name: "deploy", Payload: []byte("a,b\n")}}
+	if ok, err := deploy.Wanted(o); ok || err == nil {
+		t.Errorf("an event without a signer is wanted: %v, %v", ok, err)
+	}
+	o.Signer = "mallory"
+	if ok, err := deploy.Wanted(o); ok || err != nil {
+		t.Error(ok, err)
+	}
+	o.Signer = "alice"
+	if ok, err := deploy.Wanted(o); !ok || err != nil {
+		t.Error(ok, err)
+	}
+	argv, err := deploy.Steps[0].Run.Argv(o)
+	if diff := cmp.Diff([]string{"/bin/deploy", "a", "b"}, argv); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+	o.Run = &RunResult{Stdout: "next\n"}
+	name, payload, err := deploy.Steps[1].Send.Event(o)
+	if name != "next" || string(payload) != "alice" || err != nil {
+		t.Error(name, string(payload), err)
+	}
+	query := Occasion{Inputs: o.Inputs, Event: cluster.Event{Type: cluster.EventQuery, Name: "who"}}
+	if text, err := set.Rule("who").Steps[0].Respond.Text(query); text != "nobody" || err != nil {
+		t.Error(text, err)
+	}
+}
+
 func TestEventFilters(t *testing.T) {
 	user := cluster.Event{Type: cluster.EventUser, Name: "deploy"}
 	query := cluster.Event{Type: cluster.EventQuery, Name: "deploy"}

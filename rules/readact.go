@@ -38,6 +38,7 @@ func (b *block) readAct(on []EventFilter, steps []*hcl.Block) Act {
 		Queue:  b.count("queue", defaultQueue, 1, 1<<16),
 		when:   b.expression("when", spec{what: "`when`", allowed: allowed, want: cty.Bool}),
 	}
+	a.Signature = b.readSignature(on)
 	if i := slices.IndexFunc(on, func(f EventFilter) bool { return !f.aboutMembers() }); i >= 0 && a.For > 0 {
 		b.wrong("for", fmt.Sprintf("`for` has no meaning for `%s`", on[i]), "It waits until a member's state has lasted: let `on` name member events only.")
 	}
@@ -48,7 +49,11 @@ func (b *block) readAct(on []EventFilter, steps []*hcl.Block) Act {
 			a.Steps = append(a.Steps, Step{Run: b.readRun(c, allowed)})
 			allowed |= useRun
 		case "send":
-			a.Steps = append(a.Steps, Step{Send: b.readSend(c, allowed)})
+			s := b.readSend(c, allowed)
+			if a.when == nil {
+				b.checkCircle(c, on, s)
+			}
+			a.Steps = append(a.Steps, Step{Send: s})
 		case "respond":
 			if responds++; responds == 2 {
 				b.problem(c.DefRange, "a second `respond` block", "A query gets one answer from each node.")
@@ -57,6 +62,23 @@ func (b *block) readAct(on []EventFilter, steps []*hcl.Block) Act {
 		}
 	}
 	return a
+}
+
+// What a rule demands of the events it acts on.
+const (
+	signatureNone     = "none"
+	signatureRequired = "required"
+)
+
+// readSignature reads whether the events of on must be signed.
+func (b *block) readSignature(on []EventFilter) bool {
+	if b.oneOf("signature", signatureNone, signatureNone, signatureRequired) != signatureRequired {
+		return false
+	}
+	if i := slices.IndexFunc(on, func(f EventFilter) bool { return f.Type != cluster.EventUser }); i >= 0 {
+		b.wrong("signature", fmt.Sprintf("`signature` cannot be required of `%s`", on[i]), "Only user events can be signed: let `on` name user events only, as in on = [\"user:NAME\"].")
+	}
+	return true
 }
 
 func (b *block) readRun(c *hcl.Block, allowed uses) *Run {
@@ -94,6 +116,22 @@ func (b *block) readSend(c *hcl.Block, allowed uses) *Send {
 		}
 	}
 	return out
+}
+
+// checkCircle reports a rule without a condition that sends what it acts on:
+// the node that sends an event hears it, too.
+func (b *block) checkCircle(c *hcl.Block, on []EventFilter, s *Send) {
+	if s.event == nil || !s.event.constant() {
+		return
+	}
+	name, err := s.event.str(nil)
+	if err != nil {
+		return
+	}
+	if i := slices.IndexFunc(on, func(f EventFilter) bool { return f.Match(cluster.Event{Type: cluster.EventUser, Name: name}) }); i >= 0 {
+		b.problem(c.DefRange, fmt.Sprintf("this rule would never end: it sends `user:%s` and acts on `%s`", printable(name), on[i]),
+			"Send another event, or say with `when` when it is enough.")
+	}
 }
 
 // badEvent says why name cannot be a user event's. Serf itself takes any name

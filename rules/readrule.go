@@ -14,7 +14,7 @@ import (
 var ruleShape = shape{
 	what: "a rule",
 	attrs: []string{"description", "on", "check", "reload", "wait", "every", "on_orphan",
-		"when", "for", "nodes", "quorum", "queue"},
+		"when", "for", "nodes", "quorum", "queue", "signature"},
 	blocks: map[string][]string{"members": nil, "self": nil, "template": nil, "guard": nil, "check": nil, "reload": nil,
 		"run": nil, "send": nil, "respond": nil, "locals": nil},
 	hints: map[string]string{
@@ -43,7 +43,7 @@ var ruleShape = shape{
 // The attributes and blocks that only one half of the language has.
 var (
 	renderOnly = []string{"check", "reload", "wait", "every", "guard", "on_orphan"}
-	actOnly    = []string{"when", "for", "nodes", "quorum", "queue"}
+	actOnly    = []string{"when", "for", "nodes", "quorum", "queue", "signature"}
 )
 
 // readRule reads one rule block.

@@ -37,9 +37,10 @@ type variable struct {
 
 // variables holds every variable by name.
 var variables = map[string]variable{
-	"event": {useEvent, []string{"type", "name", "payload", "ltime"},
+	"event": {useEvent, []string{"type", "name", "payload", "ltime", "from", "signer"},
 		"`event` is known only in rules that act: in `when`, `run`, `send` and `respond`.",
-		cty.Object(map[string]cty.Type{"type": cty.String, "name": cty.String, "payload": cty.String, "ltime": cty.Number})},
+		cty.Object(map[string]cty.Type{"type": cty.String, "name": cty.String, "payload": cty.String, "ltime": cty.Number,
+			"from": cty.String, "signer": cty.String})},
 	"member": {useMember, memberAttrs,
 		"`member` is known only in `where`, and in rules that act on member events: in `when`, `run` and `send`.", memberType},
 	"members": {useMembers, nil,
@@ -75,6 +76,7 @@ type scope struct {
 	chosen []cluster.Member // members elsewhere; nil: view's
 	member *cluster.Member
 	event  *cluster.Event
+	signer string // of event; empty: nobody
 	each   *Each
 	staged map[string]string
 	run    *RunResult
@@ -115,7 +117,7 @@ func (s *scope) values(u uses, into map[string]cty.Value) {
 		into["self"] = s.self
 	}
 	if u&useEvent != 0 {
-		into["event"] = eventValue(s.event)
+		into["event"] = eventValue(s.event, s.signer)
 	}
 	if u&useEach != 0 {
 		into["each"] = cty.ObjectVal(map[string]cty.Value{"key": cty.StringVal(s.each.Key), "value": s.eachValue})

@@ -20,7 +20,7 @@ func stringMap(m map[string]string) cty.Value {
 	return cty.MapVal(vs)
 }
 
-func eventValue(e *cluster.Event) cty.Value {
+func eventValue(e *cluster.Event, signer string) cty.Value {
 	if e == nil {
 		return cty.NullVal(variables["event"].kind)
 	}
@@ -29,7 +29,17 @@ func eventValue(e *cluster.Event) cty.Value {
 		"name":    cty.StringVal(e.Name),
 		"payload": cty.StringVal(string(e.Payload)),
 		"ltime":   cty.NumberUIntVal(e.LTime),
+		"from":    orNull(""),
+		"signer":  orNull(signer),
 	})
+}
+
+// orNull returns s, or null for what is not known.
+func orNull(s string) cty.Value {
+	if s == "" {
+		return cty.NullVal(cty.String)
+	}
+	return cty.StringVal(s)
 }
 
 func runValue(r *RunResult) cty.Value {
