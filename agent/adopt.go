@@ -41,6 +41,7 @@ func (l *loop) adopt(p *Program, now time.Time) {
 	if len(gone) > 0 {
 		l.log.Info("rules are gone", "rules", gone)
 	}
+	l.act()
 	l.answer(nil)
 }
 
@@ -111,6 +112,6 @@ func (l *loop) summary() string {
 	case l.problems.HasErrors():
 		return fmt.Sprintf("%d members; the rules on disk have mistakes, older ones are in force", len(l.view.Members))
 	default:
-		return fmt.Sprintf("%d members, %d rules in force", len(l.view.Members), len(l.states))
+		return fmt.Sprintf("%d members, %d rules in force", len(l.view.Members), len(l.program.rules))
 	}
 }

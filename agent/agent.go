@@ -1,12 +1,13 @@
 // Package agent wires the chain from live membership to files in step: it
 // loads the rules, selects and renders for them when something changed, hands
-// the result to reconcile, and tells what came of it. It owns the lifetimes
-// of everything it starts.
+// the result to reconcile, and tells what came of it. What is heard it hands
+// to actions, with the rules that act. It owns the lifetimes of everything it
+// starts.
 //
 // It leaves the membership to cluster, the meaning of rules to rules, bytes
-// to templates, and every change of the host to reconcile. The one goroutine
-// of Run owns all state; passes run beside it, one per lane of rules that
-// share a command.
+// to templates, every change of the host to reconcile, and what an event sets
+// off to actions. The one goroutine of Run owns all state; passes run beside
+// it, one per lane of rules that share a command.
 package agent
 
 import (
@@ -16,6 +17,7 @@ import (
 	"log/slog"
 	"time"
 
+	"muster/actions"
 	"muster/cluster"
 	"muster/reconcile"
 	"muster/rules"
@@ -33,6 +35,7 @@ type Source interface {
 type Config struct {
 	Source   Source
 	Events   <-chan cluster.Event // what the rules' `on` is about; nil: nothing is heard
+	Lost     func() uint64        // how many events did not fit into Events; nil: not known
 	Info     func() cluster.Info  // about this node, for Status
 	RulesDir string               // absolute
 	StateDir string               // absolute; made when missing
@@ -44,6 +47,16 @@ type Config struct {
 	// Watchdog is how often Notify gets a sign of life from the loop; 0: never.
 	Watchdog time.Duration
 	Version  string // of muster, for Status
+	// Send sends a user event to the cluster; nil: there is no way to.
+	Send func(ctx context.Context, name string, payload []byte, coalesce bool) error
+	// Actions runs the rules that act and the handlers; the Agent tells it the
+	// rules, the view and the events, and runs it. Nil: nothing acts.
+	Actions     *actions.Runner
+	Handlers    []rules.Handler // Serf's event_handlers
+	HandlersDir string          // of executable NAME.sh; empty: none
+	// InsecureGossip lets rules act though gossip is neither encrypted nor
+	// kept on this host.
+	InsecureGossip bool
 	// Blind does without the kernel's word on changed files; the resync finds
 	// them all the same.
 	Blind bool

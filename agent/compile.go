@@ -87,12 +87,6 @@ func (c *compiler) load() (*rules.Set, []string, rules.Problems) {
 
 // rule parses the templates of one rule.
 func (c *compiler) rule(rule *rules.Rule) *compiled {
-	if rule.Acts() {
-		c.problems = append(c.problems, rules.Problem{
-			Severity: rules.Warning, File: rule.File, Line: rule.Line, Column: 1, Rule: rule.Name,
-			Summary: "the rule is checked but not run: this version does not act on events",
-		})
-	}
 	parsed := &compiled{Rule: rule, templates: map[*rules.Template]*templates.Template{}}
 	for _, t := range rule.Templates {
 		template, err := parse(t)

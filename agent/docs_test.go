@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"muster/rules"
 )
 
 // Every rule in the documentation compiles, its templates too.
@@ -38,18 +36,5 @@ func TestDocumentedRulesCompile(t *testing.T) {
 	}
 	if found < 5 {
 		t.Errorf("only %d rules found", found)
-	}
-}
-
-// Who writes a rule that acts is told that it is not run.
-func TestActingRuleIsAWarning(t *testing.T) {
-	dir := t.TempDir()
-	text := "rule \"act\" {\n  on = [\"user:x\"]\n  run { command = [\"true\"] }\n}\n"
-	if err := os.WriteFile(filepath.Join(dir, "act.hcl"), []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	program, _, problems := Compile(dir)
-	if program == nil || len(problems) != 1 || problems[0].Severity != rules.Warning || problems[0].Rule != "act" || problems[0].Line != 1 {
-		t.Errorf("program %v, problems %v", program, problems)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"muster/actions"
 	"muster/cluster"
 	"muster/rules"
 )
@@ -20,6 +21,8 @@ type RuleExplanation struct {
 	Self []rules.Clause `json:"self,omitempty"`
 	// Selected are the names of the members selected now.
 	Selected []string `json:"selected"`
+	// Acting is how a rule that acts is doing; nil for one that renders.
+	Acting *actions.Status `json:"acting,omitempty"`
 }
 
 // A MemberExplanation says where a member appears, and why.
@@ -43,6 +46,10 @@ func (a *Agent) ExplainRule(ctx context.Context, name string) (RuleExplanation, 
 	var e RuleExplanation
 	var err error
 	asked := a.ask(ctx, func(l *loop) {
+		var ok bool
+		if e, ok = l.explainActing(name); ok {
+			return
+		}
 		var states []*state
 		if states, err = l.named([]string{name}); err != nil {
 			return

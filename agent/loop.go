@@ -24,10 +24,15 @@ type loop struct {
 	view     cluster.View
 	waiters  []*waiter
 	sources  *sources
+	actor    actor
+	heard    chan cluster.Event // events, once the runner has them
 }
 
 func newLoop(a *Agent) *loop {
-	return &loop{Agent: a, program: &Program{}, sources: newSources(a.log, a.cfg.Blind), busy: map[string]bool{}, passed: make(chan *pass)}
+	return &loop{
+		Agent: a, program: &Program{}, sources: newSources(a.log, a.cfg.Blind), busy: map[string]bool{}, passed: make(chan *pass),
+		actor: actor{handlers: a.cfg.Handlers}, heard: make(chan cluster.Event),
+	}
 }
 
 // lastWords is how long commands under way may go on once the agent stops.
@@ -52,6 +57,8 @@ func (l *loop) run(ctx context.Context) error {
 		alive = ticker.C
 	}
 	l.look(time.Now())
+	l.act()
+	defer l.perform(ctx)()
 	l.cfg.Notify(Notice{Ready: true, Status: l.summary()})
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -72,7 +79,7 @@ func (l *loop) run(ctx context.Context) error {
 			l.look(time.Now())
 		case p := <-l.passed:
 			l.finish(p, time.Now())
-		case event := <-l.cfg.Events:
+		case event := <-l.heard:
 			l.hear(event, time.Now())
 		case f := <-l.asked:
 			f()
@@ -128,6 +135,12 @@ func (l *loop) look(now time.Time) {
 	if l.view.Settled && !old.Settled {
 		l.all("first join", now)
 	}
+	if l.cfg.Actions != nil {
+		l.cfg.Actions.Look(l.view)
+	}
+	if l.refusal() != l.actor.refused {
+		l.act()
+	}
 }
 
 // hear lets an event trigger the rules that name it.
@@ -141,6 +154,9 @@ func (l *loop) hear(e cluster.Event, now time.Time) {
 
 // reread reads the rules again if their files changed.
 func (l *loop) reread(now time.Time) {
+	if l.cfg.Actions != nil {
+		l.cfg.Actions.Rescan()
+	}
 	if l.sources.changed() {
 		l.reload("rules changed", now)
 	}

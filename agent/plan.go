@@ -157,7 +157,7 @@ func (l *loop) named(names []string) ([]*state, error) {
 // unknownRule says which rules there are.
 func (l *loop) unknownRule(name string) error {
 	if slices.ContainsFunc(l.program.rules, func(c *compiled) bool { return c.Name == name }) {
-		return fmt.Errorf("cannot look at rule %q: it acts on events, and this version runs no such rules", name)
+		return fmt.Errorf("cannot look at rule %q: it acts on events and keeps no file: `muster explain %s` says what it did", name, name)
 	}
 	var all []string
 	for _, s := range l.states {

@@ -22,6 +22,7 @@ type Status struct {
 	Alone   bool           `json:"alone"`   // no other member is alive
 	Doubt   int            `json:"doubt"`   // this node's suspicion that it is cut off; 0: none
 	Rules   []RuleStatus   `json:"rules"`
+	Acting  Acting         `json:"acting"`
 	// Dir is where the rules are read from, Loaded when those in force were
 	// read, and Problems the mistakes in those on disk.
 	Dir      string         `json:"dir"`
@@ -69,6 +70,7 @@ func (a *Agent) Status(ctx context.Context) (Status, error) {
 		s.Loaded, s.Problems = l.loaded, l.problems
 		s.Rules = l.status(l.states)
 		s.Rules = append(s.Rules, l.remains()...)
+		s.Acting = l.acting()
 	})
 	return s, err
 }

@@ -72,6 +72,12 @@ func (c *Client) Apply(ctx context.Context, request ApplyRequest) ([]agent.RuleS
 	return call[[]agent.RuleStatus](ctx, c, http.MethodPost, "/v1/apply", request)
 }
 
+// Send has the agent send a user event to the cluster.
+func (c *Client) Send(ctx context.Context, request EventRequest) error {
+	_, err := call[struct{}](ctx, c, http.MethodPost, "/v1/events", request)
+	return err
+}
+
 // An Error is the agent's own answer that it cannot do what was asked.
 type Error struct {
 	Status  int // of HTTP

@@ -30,6 +30,15 @@ type ApplyRequest struct {
 	Force bool     `json:"force,omitempty"` // also past the rules' guards
 }
 
+// An EventRequest is a user event to send to the cluster.
+type EventRequest struct {
+	Name    string `json:"name"`
+	Payload string `json:"payload,omitempty"`
+	// KeepEach says that of several events of this name each one matters, not
+	// only the latest: shell handlers then get them all.
+	KeepEach bool `json:"keep_each,omitempty"`
+}
+
 // Handler answers the API for a.
 func Handler(a *agent.Agent) http.Handler {
 	mux := http.NewServeMux()
@@ -57,6 +66,13 @@ func Handler(a *agent.Agent) http.Handler {
 			return nil, err
 		}
 		return a.Apply(r.Context(), request.Rules, request.Force)
+	}))
+	mux.HandleFunc("POST /v1/events", serve(func(r *http.Request) (struct{}, error) {
+		var request EventRequest
+		if err := decode(r, &request); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, a.Send(r.Context(), request.Name, []byte(request.Payload), !request.KeepEach)
 	}))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, nil, fmt.Errorf("%w: %s %s", errNoEndpoint, r.Method, r.URL.Path))

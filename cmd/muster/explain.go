@@ -119,6 +119,10 @@ func (a *app) printRuleExplanation(e agent.RuleExplanation) error {
 		selects += ": " + printable(few(e.Selected))
 	}
 	a.field("selects", selects)
+	if e.Acting != nil {
+		a.printActs(*e.Acting)
+		return nil
+	}
 	a.printLastPass(e.RuleStatus)
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"muster/actions"
 	"muster/agent"
 	"muster/cluster"
 	"muster/reconcile"
@@ -38,7 +39,7 @@ and the rules on disk have no mistakes.`,
 			if err != nil {
 				return err
 			}
-			if status.Rules, err = pick(status.Rules, names); err != nil {
+			if err = pick(&status, names); err != nil {
 				return err
 			}
 			if a.json {
@@ -49,7 +50,7 @@ and the rules on disk have no mistakes.`,
 			if err != nil || !check {
 				return err
 			}
-			if len(names) == 0 && status.Problems.HasErrors() {
+			if len(names) == 0 && (status.Problems.HasErrors() || len(status.Acting.Problems) > 0) {
 				return exit{code: exitFailed}
 			}
 			return inSync(status.Rules)
@@ -63,19 +64,22 @@ and the rules on disk have no mistakes.`,
 }
 
 // pick keeps the rules named, or all.
-func pick(all []agent.RuleStatus, names []string) ([]agent.RuleStatus, error) {
+func pick(s *agent.Status, names []string) error {
 	if len(names) == 0 {
-		return all, nil
+		return nil
 	}
-	var picked []agent.RuleStatus
+	rules, each := s.Rules, s.Acting.Each
+	s.Rules, s.Acting.Each = nil, nil
 	for _, name := range names {
-		i := slices.IndexFunc(all, func(s agent.RuleStatus) bool { return s.Rule == name })
-		if i < 0 {
-			return nil, fmt.Errorf("cannot show rule %q: there is none of that name", name)
+		if i := slices.IndexFunc(rules, func(r agent.RuleStatus) bool { return r.Rule == name }); i >= 0 {
+			s.Rules = append(s.Rules, rules[i])
+		} else if i := slices.IndexFunc(each, func(one actions.Status) bool { return one.Name == name }); i >= 0 {
+			s.Acting.Each = append(s.Acting.Each, each[i])
+		} else {
+			return fmt.Errorf("cannot show rule %q: there is none of that name", name)
 		}
-		picked = append(picked, all[i])
 	}
-	return picked, nil
+	return nil
 }
 
 func (a *app) printStatus(s agent.Status) error {
@@ -97,11 +101,16 @@ func (a *app) printStatus(s agent.Status) error {
 		}
 		fmt.Fprintln(a.out)
 	}
-	if len(s.Rules) == 0 {
+	if len(s.Rules) == 0 && len(s.Acting.Each) == 0 {
 		fmt.Fprintf(a.out, "No rule in %s keeps a file.\n", printable(s.Dir))
-		return nil
 	}
-	return a.printRules(s.Rules)
+	if len(s.Rules) > 0 {
+		if err := a.printRules(s.Rules); err != nil {
+			return err
+		}
+	}
+	a.printActing(s.Acting)
+	return nil
 }
 
 // mostConflicts is how many of the latest name conflicts status prints.
