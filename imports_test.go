@@ -31,6 +31,7 @@ var house = map[string][]string{
 	"templates":  {"cluster"},
 	"config":     {"cluster", "rules", "signing"},
 	"reconcile":  {"command"},
+	"signing":    {},
 	"logs":       {},
 	"telemetry":  {},
 	"rpc":        {"cluster", "logs"},
