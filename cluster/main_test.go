@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,7 +18,12 @@ import (
 	"muster/cluster/clustertest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if c := os.Getenv(elsewhere); c != "" {
+		os.Exit(runElsewhere(c))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // A node is a real one that a test runs.
 type node struct {
