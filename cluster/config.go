@@ -49,6 +49,12 @@ type Config struct {
 	MDNS MDNS
 	// ReplayOnJoin takes the user events that were sent before the join.
 	ReplayOnJoin bool
+	// Since is the Lamport time of the last user event that is known from an
+	// earlier run; 0 is none, or what the snapshot says. With 0, nothing is
+	// heard that was sent before this node first joined, however it joins,
+	// unless ReplayOnJoin is set. Otherwise what was sent after Since is
+	// heard, and this node's own events come after it.
+	Since uint64
 	// RetryInterval caps the growing time between two rounds of joining;
 	// default 30s.
 	RetryInterval time.Duration
