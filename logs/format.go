@@ -12,7 +12,7 @@ import (
 
 const maxLine = 4 << 10 // bytes
 
-// A format makes one line of a record: "[INFO] source: message key=value". It
+// A format makes one line of a record: "source: message key=value". It
 // leaves attributes to slog's own text handler, which quotes what is not plain.
 type format struct {
 	attrs   slog.Handler
@@ -54,7 +54,7 @@ func (f format) line(ctx context.Context, r slog.Record) (string, error) {
 			return true
 		})
 	}
-	text := "[" + LevelName(r.Level) + "] " + plain(source) + ": " + plain(r.Message)
+	text := source + ": " + r.Message
 	r.Time, r.Level, r.Message = time.Time{}, slog.LevelInfo, ""
 	f.buffer.Lock()
 	defer f.buffer.Unlock()
@@ -63,6 +63,7 @@ func (f format) line(ctx context.Context, r slog.Record) (string, error) {
 		return "", err
 	}
 	text += strings.TrimPrefix(strings.TrimSuffix(f.buffer.String(), "\n"), preamble)
+	text = plain(text)
 	if len(text) > maxLine {
 		text = strings.ToValidUTF8(text[:maxLine], "") + "…"
 	}
@@ -83,7 +84,10 @@ func (f format) withAttrs(attrs []slog.Attr) format {
 }
 
 func (f format) withGroup(name string) format {
-	f.attrs, f.grouped = f.attrs.WithGroup(name), f.grouped || name != ""
+	if name == "" {
+		return f
+	}
+	f.attrs, f.grouped = f.attrs.WithGroup(name), true
 	return f
 }
 
@@ -104,11 +108,12 @@ func plain(s string) string {
 	return strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(q[1 : len(q)-1])
 }
 
-// stamp is the record's time as Serf's logger writes it; a record without one
-// has none.
-func stamp(r slog.Record) string {
+// head is the record's time and level as Serf's logger writes them; a record
+// without a time has none.
+func head(r slog.Record) string {
+	level := "[" + LevelName(r.Level) + "] "
 	if r.Time.IsZero() {
-		return ""
+		return level
 	}
-	return r.Time.Format("2006/01/02 15:04:05 ")
+	return r.Time.Format("2006/01/02 15:04:05 ") + level
 }

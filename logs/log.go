@@ -68,7 +68,7 @@ func (l *Log) Enabled(ctx context.Context, level slog.Level) bool {
 func (l *Log) Handle(ctx context.Context, r slog.Record) error {
 	text, err := l.text.line(ctx, r)
 	if err == nil {
-		l.hub.add(line{r.Level, stamp(r) + text})
+		l.hub.add(line{r.Level, head(r) + text})
 	}
 	if l.next.Enabled(ctx, r.Level) {
 		err = errors.Join(err, l.next.Handle(ctx, r))
@@ -83,6 +83,9 @@ func (l *Log) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 // WithGroup returns a Log of the same lines and subscriptions.
 func (l *Log) WithGroup(name string) slog.Handler {
+	if name == "" {
+		return l
+	}
 	return &Log{next: l.next.WithGroup(name), text: l.text.withGroup(name), hub: l.hub}
 }
 
