@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,16 +10,22 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 )
 
 // printJSON prints v, indented, as the only thing on standard output.
 func (a *app) printJSON(v any) error {
-	encoder := json.NewEncoder(a.out)
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
-	return encoder.Encode(v)
+	if err := encoder.Encode(v); err != nil {
+		return err
+	}
+	_, err := a.out.Write(visible(text.Bytes()))
+	return err
 }
 
 // colored reports whether what goes to w is to be coloured.
@@ -64,6 +71,9 @@ func printable(s string) string {
 		if !strconv.IsPrint(r) {
 			return strconv.Quote(s)
 		}
+	}
+	if !utf8.ValidString(s) {
+		return strconv.Quote(s)
 	}
 	return s
 }

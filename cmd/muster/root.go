@@ -16,6 +16,9 @@ type app struct {
 	socket   string
 	color    string
 	json     bool
+	format   string // text, json or empty
+	rpcAddr  string
+	rpcAuth  string
 }
 
 func newRoot(stdout, stderr io.Writer) *cobra.Command {
@@ -49,7 +52,7 @@ Start it:     muster agent`,
 	root.AddCommand(
 		a.agentCommand(), a.validateCommand(), a.fmtCommand(), a.planCommand(), a.applyCommand(),
 		a.renderCommand(), a.statusCommand(), a.explainCommand(), a.membersCommand(), a.reloadCommand(),
-		a.demoCommand(), a.versionCommand(),
+		a.demoCommand(), a.versionCommand(), a.keygenCommand(),
 	)
 	root.InitDefaultCompletionCmd("completion")
 	strict(root)

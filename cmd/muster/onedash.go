@@ -1,0 +1,61 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// oneDash lets the flags of every command be written with one dash, as those
+// of Serf's commands are (`-status=alive`), and returns the command line with
+// two. As there, an argument that only looks like a flag is an argument if it
+// comes after another: `muster event scale -5`.
+func oneDash(root *cobra.Command, args []string) []string {
+	cmd, rest, err := root.Find(args)
+	if err != nil || cmd == root {
+		return args
+	}
+	cmd.InitDefaultHelpFlag()
+	return append(strings.Fields(cmd.CommandPath())[1:], twoDashes(cmd, rest)...)
+}
+
+// twoDashes does it for the arguments of one command. What was meant as an
+// argument comes last, behind a "--" where it could be taken for a flag.
+func twoDashes(cmd *cobra.Command, args []string) []string {
+	var flags, operands []string
+	literal := false
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		name, _, joined := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		flag := longFlag(cmd, name)
+		switch {
+		case arg == "--":
+			operands, literal, i = append(operands, args[i+1:]...), true, len(args)
+		case !strings.HasPrefix(arg, "-") || arg == "-":
+			operands = append(operands, arg)
+		case flag != nil && !strings.HasPrefix(arg, "---"):
+			flags = append(flags, "--"+strings.TrimLeft(arg, "-"))
+			if takes := flag.NoOptDefVal == "" && !joined; takes && i+1 < len(args) {
+				i++
+				flags = append(flags, args[i])
+			}
+		case !strings.HasPrefix(arg, "--") && arg != "-h" && len(operands) > 0:
+			operands, literal = append(operands, arg), true
+		default: // an unknown flag, for the parser to complain about
+			flags = append(flags, arg)
+		}
+	}
+	if literal {
+		flags = append(flags, "--")
+	}
+	return append(flags, operands...)
+}
+
+// longFlag is the flag of a command that is called name, its parents' too.
+func longFlag(cmd *cobra.Command, name string) *pflag.Flag {
+	if len(name) < 2 {
+		return nil
+	}
+	return cmd.Flag(name)
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// serfRPC is where Serf's agent serves its RPC unless told otherwise.
+const serfRPC = "127.0.0.1:7373"
+
+// asksRPC gives a command the flags to find an agent that speaks Serf's RPC,
+// muster's or Serf's own.
+func (a *app) asksRPC(cmd *cobra.Command) {
+	a.asksAgent(cmd)
+	cmd.Flags().StringVar(&a.rpcAddr, "rpc-addr", "", "`ADDRESS` of the agent's RPC, HOST:PORT or unix:PATH; also SERF_RPC_ADDR")
+	cmd.Flags().StringVar(&a.rpcAuth, "rpc-auth", "", "`KEY` that the agent's RPC demands; also SERF_RPC_AUTH")
+}
+
+// rpcAddress finds the agent: the flags go before SERF_RPC_ADDR, that before
+// the socket of muster's agent, and that, if nobody chose one and there is
+// none, before the address of Serf's.
+func (a *app) rpcAddress(cmd *cobra.Command) (string, error) {
+	chosen := cmd.Flags().Changed("socket")
+	switch {
+	case chosen && a.rpcAddr != "":
+		return "", usage(cmd, errors.New("--socket and --rpc-addr each say which agent to ask: leave one out"))
+	case a.rpcAddr != "":
+		return a.rpcAddr, nil
+	case !chosen && os.Getenv("SERF_RPC_ADDR") != "":
+		return os.Getenv("SERF_RPC_ADDR"), nil
+	}
+	chosen = chosen || os.Getenv("MUSTER_SOCKET") != ""
+	path := rpcSocketPath(socketPath(a.socket))
+	switch _, err := os.Stat(path); {
+	case !errors.Is(err, fs.ErrNotExist):
+		return "unix:" + path, nil
+	case chosen:
+		return "", fmt.Errorf("cannot reach the agent at %s: is it running? start it with `muster agent`, or say where it listens with --socket or --rpc-addr", a.socket)
+	default:
+		return serfRPC, nil
+	}
+}
+
+// rpcSocketPath is the path of the agent's socket for Serf's RPC, given that
+// of its other one: /run/muster/rpc.sock beside /run/muster/api.sock, and
+// NAME-rpc.sock beside any other NAME.sock.
+func rpcSocketPath(socket string) string {
+	dir, name := filepath.Split(socket)
+	if name == socketName {
+		return filepath.Join(dir, "rpc.sock")
+	}
+	return filepath.Join(dir, strings.TrimSuffix(name, ".sock")+"-rpc.sock")
+}
