@@ -19,8 +19,9 @@ import (
 // none, and its methods do nothing. See the kernel's
 // Documentation/admin-guide/cgroup-v2.rst.
 type cgroup struct {
-	path string
-	dir  *os.File
+	path   string
+	dir    *os.File
+	killed bool
 }
 
 const (
@@ -47,7 +48,7 @@ func newCgroup(now time.Time) *cgroup {
 		_ = os.Remove(path)
 		return nil
 	}
-	return &cgroup{path, dir}
+	return &cgroup{path: path, dir: dir}
 }
 
 // ownCgroup returns the directory of this process's own cgroup.
@@ -130,7 +131,11 @@ func (g *cgroup) signal(sig syscall.Signal) {
 // kill ends all that is in g at once. Kernels before 5.14 have no file for
 // that; there it takes a few rounds, for what is forked in between.
 func (g *cgroup) kill() {
-	if g == nil || os.WriteFile(filepath.Join(g.path, "cgroup.kill"), []byte("1"), 0) == nil {
+	if g == nil {
+		return
+	}
+	g.killed = true
+	if os.WriteFile(filepath.Join(g.path, "cgroup.kill"), []byte("1"), 0) == nil {
 		return
 	}
 	for range 100 {
@@ -149,8 +154,8 @@ func (g *cgroup) close() {
 		return
 	}
 	g.dir.Close()
-	for wait := time.Millisecond; wait <= 16*time.Millisecond; wait *= 2 {
-		if syscall.Rmdir(g.path) == nil || len(g.pids()) > 0 {
+	for wait := time.Millisecond; wait <= 128*time.Millisecond; wait *= 2 {
+		if syscall.Rmdir(g.path) == nil || !g.killed && len(g.pids()) > 0 {
 			return
 		}
 		time.Sleep(wait)

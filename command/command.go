@@ -55,6 +55,10 @@ type Command struct {
 	KeepStdout int
 	// Last makes Output the last MaxOutput bytes, instead of head and tail.
 	Last bool
+	// Linger is for how long children that outlive the program may hold on to
+	// its output, as far as Timeout allows, before they are stopped; 0: half a
+	// second.
+	Linger time.Duration
 	// Whole says that what left the process group is stopped with the rest.
 	// With a cgroup of its own (version 2, where this process may make one)
 	// that is everything the program ever started; without, it is all whose

@@ -17,15 +17,18 @@ type process struct {
 	cmd   *exec.Cmd
 	pipes pipes
 	out   sink
-	whole bool
-	group *cgroup       // nil: none
+
+	linger time.Duration
+	whole  bool
+	group  *cgroup // nil: none
+
 	ended chan struct{} // closed when the leader has ended; it is not reaped yet
 	eof   chan struct{} // closed when out is complete and at rest
 }
 
 // follow starts to read the output of cmd and to watch for its end.
 func follow(cmd *exec.Cmd, pipes pipes, c Command, group *cgroup) *process {
-	p := &process{cmd: cmd, pipes: pipes, whole: c.Whole, group: group, ended: make(chan struct{}), eof: make(chan struct{})}
+	p := &process{cmd: cmd, pipes: pipes, linger: c.Linger, whole: c.Whole, group: group, ended: make(chan struct{}), eof: make(chan struct{})}
 	p.out.both.last, p.out.limit = c.Last, c.KeepStdout
 	go func() {
 		defer close(p.eof)
@@ -68,7 +71,7 @@ func (p *process) wait(ctx context.Context, timeout time.Duration) Result {
 	var res Result
 	select {
 	case <-p.ended:
-		p.leftovers()
+		p.leftovers(ctx, timer.C)
 	case <-timer.C:
 		res.TimedOut = true
 		p.stop()
@@ -83,9 +86,15 @@ func (p *process) wait(ctx context.Context, timeout time.Duration) Result {
 // leftovers waits a moment for children that outlive the leader and still hold
 // the pipe, and ends the group if they do not let go. Children that closed it
 // are left alone: that is how a program starts something to stay.
-func (p *process) leftovers() {
-	if within(linger, p.eof) {
+func (p *process) leftovers(ctx context.Context, over <-chan time.Time) {
+	timer := time.NewTimer(max(linger, p.linger))
+	defer timer.Stop()
+	select {
+	case <-p.eof:
 		return
+	case <-timer.C:
+	case <-over:
+	case <-ctx.Done():
 	}
 	p.signal(syscall.SIGTERM)
 	if !within(linger, p.eof) {

@@ -124,3 +124,16 @@ func TestCgroupsAreRemoved(t *testing.T) {
 		t.Errorf("closed: %v", err)
 	}
 }
+
+func TestLinger(t *testing.T) {
+	t.Parallel()
+	c := Command{Argv: []string{"/bin/sh", "-c", "(sleep 1.5; echo late) & echo early"}, Env: BaseEnv(nil), Linger: time.Hour}
+	if res := run(t, t.Context(), c); !res.OK() || string(res.Output) != "early\nlate\n" {
+		t.Errorf("got %+v", res)
+	}
+	c.Argv[2] = "sleep 1000 & echo early"
+	c.Timeout = 200 * time.Millisecond
+	if res := run(t, t.Context(), c); string(res.Output) != "early\n" {
+		t.Errorf("got %+v", res)
+	}
+}
