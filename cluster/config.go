@@ -58,6 +58,11 @@ type Config struct {
 	// RetryInterval caps the growing time between two rounds of joining;
 	// default 30s.
 	RetryInterval time.Duration
+	// RetryMax ends Run with an error when the seeds could not be joined for
+	// RetryMax times RetryInterval, the time that Serf's agent takes for as
+	// many retries. 0 means to try for ever; so does a node that has known
+	// others.
+	RetryMax int
 
 	// EncryptKey is the gossip's key, 16, 24 or 32 bytes in base64. It is
 	// never printed.
@@ -264,6 +269,7 @@ func (c Config) signed() []struct {
 		{"query_size_limit", time.Duration(c.QuerySizeLimit)},
 		{"query_response_size_limit", time.Duration(c.QueryResponseSizeLimit)},
 		{"user_event_size_limit", time.Duration(c.UserEventSizeLimit)},
+		{"retry_max_attempts", time.Duration(c.RetryMax)},
 		{"max_members", time.Duration(c.MaxMembers)},
 	}
 }

@@ -35,6 +35,7 @@ type incarnation struct {
 
 	dirty     chan struct{} // one slot: look again
 	wanted    chan struct{} // one slot: a join is wanted now
+	gaveUp    chan error    // one slot: why joining was given up
 	wantsJoin atomic.Bool
 	joined    atomic.Bool   // a join completed since the last look
 	first     atomic.Bool   // all seeds turned out to be this node
@@ -78,7 +79,7 @@ func (n *Node) begin(ctx context.Context, epoch uint64) (*incarnation, error) {
 	in := &incarnation{
 		node: n, c: n.c, log: n.log, epoch: epoch,
 		advertise: t.advertise, port: uint16(t.GetAutoBindPort()), endpoint: e, peers: peers,
-		dirty: make(chan struct{}, 1), wanted: make(chan struct{}, 1), bridging: make(chan struct{}, 1),
+		dirty: make(chan struct{}, 1), wanted: make(chan struct{}, 1), gaveUp: make(chan error, 1), bridging: make(chan struct{}, 1),
 		mirror: newMirror(), last: &View{}, stopPump: make(chan struct{}),
 	}
 	in.bound = netip.AddrPortFrom(e.bind.Addr(), in.port)
@@ -163,6 +164,7 @@ func (in *incarnation) end(leave bool) {
 var (
 	errNameLost   = errors.New("another node holds this name")
 	errNewAddress = errors.New("the local address changed")
+	errGaveUp     = errors.New("nobody could be joined") // ends the node, too
 )
 
 // watch waits for the reason to end the incarnation: nil when ctx is done.
@@ -175,6 +177,8 @@ func (in *incarnation) watch(ctx context.Context) error {
 			return nil
 		case <-in.serf.ShutdownCh():
 			return errNameLost
+		case err := <-in.gaveUp:
+			return err
 		case <-check.C:
 			if in.c.SnapshotPath != "" {
 				if err := keepSnapshot(in.c.SnapshotPath); err != nil {

@@ -31,11 +31,13 @@ func (in *incarnation) joiner(ctx context.Context) {
 			wait = in.c.Backoff
 		case <-retry.C:
 		}
+		in.node.stamina.met = in.node.stamina.met || len(in.node.living()) > 0
 		if !in.wantsJoin.Load() {
 			wait, quiet = in.c.Backoff, false
 			continue
 		}
 		if to := in.candidates(); len(to) > 0 && !in.joined.Load() {
+			began := time.Now()
 			addr, err := in.joinOne(ctx, to)
 			switch {
 			case ctx.Err() != nil:
@@ -51,6 +53,10 @@ func (in *incarnation) joiner(ctx context.Context) {
 				quiet = false
 			default:
 				in.node.noteJoin(err)
+				if err := in.node.stamina.failed(began, time.Now(), err); err != nil {
+					in.gaveUp <- err
+					return
+				}
 				if !quiet {
 					in.log.Warn("cannot join yet, trying on", "error", err)
 					quiet = true

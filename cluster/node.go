@@ -43,6 +43,7 @@ type Node struct {
 	door      *door
 	conflicts *conflicts
 	reach     *reach
+	stamina   *stamina
 	bus       Bus
 	view      atomic.Pointer[View]
 	changed   chan struct{}
@@ -72,7 +73,7 @@ func Join(c Config) (*Node, error) {
 	}
 	n := &Node{
 		c: c, log: c.Logger, keys: keys, tags: newTagOwner(c, tags),
-		door: newDoor(c.Logger), conflicts: &conflicts{}, changed: make(chan struct{}, 1),
+		door: newDoor(c.Logger), conflicts: &conflicts{}, stamina: newStamina(c), changed: make(chan struct{}, 1),
 		address: c.endpoint, hostHas: hostHas,
 		info: Info{
 			Name: c.Name, Bind: c.Bind, Advertise: c.Advertise, Profile: c.Profile,
@@ -88,7 +89,7 @@ func Join(c Config) (*Node, error) {
 // Run takes part in the cluster until ctx is done, and then leaves it, which
 // takes up to eight seconds, unless the cause is ErrStay. It returns an error
 // only if the node cannot start and waiting would not help, as when the port
-// is taken. Run once.
+// is taken, or if it gave up joining as Config.RetryMax says. Run once.
 func (n *Node) Run(ctx context.Context) error {
 	wait := n.c.Backoff
 	for epoch := uint64(1); ; {
@@ -112,8 +113,11 @@ func (n *Node) Run(ctx context.Context) error {
 		began := time.Now()
 		why := in.watch(ctx)
 		in.end(why == nil && context.Cause(ctx) != ErrStay || why == errNewAddress)
-		if why == nil {
+		switch {
+		case why == nil:
 			return nil
+		case errors.Is(why, errGaveUp):
+			return why
 		}
 		epoch++
 		n.note(func(i *Info) { i.Problem = why.Error() })
