@@ -153,8 +153,8 @@ func (t *Trusted) Verify(event string, payload []byte, now time.Time, maxAge tim
 	switch age := now.Sub(s.Time); {
 	case age > maxAge:
 		return Signed{}, fmt.Errorf("%w: by %s, %s ago, when %s is the most", ErrStale, k.name, age.Round(time.Second), maxAge)
-	case -age > MaxSkew:
-		return Signed{}, fmt.Errorf("%w: by %s, %s ahead of this node's clock", ErrStale, k.name, (-age).Round(time.Second))
+	case age < -MaxSkew: // not -age > MaxSkew: the least Duration has no opposite
+		return Signed{}, fmt.Errorf("%w: by %s, at %s, ahead of this node's clock", ErrStale, k.name, s.Time.UTC().Format(time.RFC3339))
 	}
 	return s, nil
 }
