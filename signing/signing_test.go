@@ -71,6 +71,23 @@ func sign(t *testing.T, k Key, event, payload string) []byte {
 	return e
 }
 
+// goldenFile holds an envelope: of the event deploy with the payload v1, signed
+// at noon with fixedKey.
+var goldenFile = filepath.Join("testdata", "envelope.hex")
+
+func golden(t testing.TB) []byte {
+	t.Helper()
+	text, err := os.ReadFile(goldenFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
 func TestSignAndVerify(t *testing.T) {
 	alice, bob := generate(t, "alice"), generate(t, "bob")
 	trusted := trust(t, alice.Public(), bob.Public()+" events=deploy,compile-*")
@@ -152,26 +169,17 @@ func TestEnvelope(t *testing.T) {
 	if bytes.Equal(e[20:28], sign(t, k, "deploy", "v1")[20:28]) {
 		t.Error("two envelopes have the same nonce")
 	}
-	golden := filepath.Join("testdata", "envelope.hex")
 	if *update {
-		if err := os.WriteFile(golden, []byte(hex.EncodeToString(e)+"\n"), 0o644); err != nil {
+		if err := os.WriteFile(goldenFile, []byte(hex.EncodeToString(e)+"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-	}
-	text, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	old, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil {
-		t.Fatal(err)
 	}
 	// The public key of RFC 8032 for this seed, as another implementation has it.
 	const public = "muster-ed25519 A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg= alice"
 	if k.Public() != public {
 		t.Errorf("the public key is %s", k.Public())
 	}
-	s, err := trust(t, public).Verify("deploy", old, noon, time.Minute)
+	s, err := trust(t, public).Verify("deploy", golden(t), noon, time.Minute)
 	if err != nil || s.Signer != "alice" || string(s.Payload) != "v1" {
 		t.Errorf("%+v, %v", s, err)
 	}
@@ -288,11 +296,7 @@ func TestKeyIsNotPrinted(t *testing.T) {
 }
 
 func FuzzVerify(f *testing.F) {
-	k := fixedKey("alice")
-	good, err := k.Sign("deploy", []byte("v1"), noon)
-	if err != nil {
-		f.Fatal(err)
-	}
+	k, good := fixedKey("alice"), golden(f) // every worker must start from the same
 	trusted := &Trusted{keys: map[keyID]trustedKey{k.id: {name: "alice", public: k.private.Public().(ed25519.PublicKey)}}}
 	f.Add("deploy", good)
 	f.Add("deploy", good[:atPayload])
