@@ -43,6 +43,7 @@ const (
 	errInvalidQueryID     = "No pending queries matching ID"
 	errAuthRequired       = "Authentication required"
 	errInvalidAuthToken   = "Invalid authentication token"
+	errUnknownLevel       = "Unknown log level: "
 )
 
 // The types of a queryRecord.
