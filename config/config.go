@@ -18,19 +18,45 @@ import (
 
 // Where things are unless the configuration says otherwise.
 const (
-	DefaultPath     = "/etc/muster/muster.hcl"
-	DefaultRulesDir = "/etc/muster/rules.d"
-	DefaultStateDir = "/var/lib/muster"
+	DefaultPath        = "/etc/muster/muster.hcl"
+	DefaultRulesDir    = "/etc/muster/rules.d"
+	DefaultStateDir    = "/var/lib/muster"
+	DefaultTrustedKeys = "/etc/muster/trusted_keys"
+	DefaultRPCAddr     = "127.0.0.1:7373" // Serf's
 )
+
+// Off, as RPC.Addr, serves no RPC there.
+const Off = "off"
 
 // A Config is all that an agent is told. Its paths are absolute.
 type Config struct {
 	Cluster cluster.Config
-	Leave   Leave
-	Rules   Rules
-	HTTP    HTTP
-	Log     Log
-	State   State
+	// Attach is the address of a Serf agent's RPC: this agent follows that one
+	// instead of joining the cluster itself, and Cluster and Leave mean
+	// nothing. RPC.AuthKey is what that agent wants to hear. Empty: it joins.
+	Attach string
+	Leave  Leave
+	RPC    RPC
+	// Handlers are Serf's event_handlers, in order.
+	Handlers []rules.Handler
+	// HandlersDir holds executable NAME.sh for user events NAME; empty: none.
+	HandlersDir string
+	// HandlerTimeout bounds each run of these; default 30 s.
+	HandlerTimeout time.Duration
+	// TrustedKeys is a file of public keys or a directory of *.pub; default
+	// DefaultTrustedKeys if it exists, else empty: no key is trusted.
+	TrustedKeys string
+	// EventMaxAge is how old a signed event may be; default 5 min.
+	EventMaxAge time.Duration
+	// InsecureGossip lets rules act although anyone in the network can forge
+	// what they act on.
+	InsecureGossip bool
+
+	Rules     Rules
+	HTTP      HTTP
+	Log       Log
+	Telemetry Telemetry
+	State     State
 	// Files lists what was read, in order; none when the defaults serve.
 	Files []string
 }
@@ -40,6 +66,22 @@ type Config struct {
 type Leave struct {
 	OnInterrupt bool // SIGINT; default true
 	OnTerminate bool // SIGTERM; default true, where Serf's is false
+}
+
+// RPC says where Serf's RPC is served, for Serf's own commands and clients.
+type RPC struct {
+	// Addr is "host:port", "unix:PATH", "/path" or Off; default
+	// DefaultRPCAddr, with Attach Off.
+	Addr    string
+	AuthKey string // what clients have to say; empty: nothing. Never printed.
+	// Explicit is whether Addr was asked for: a default that cannot be had,
+	// as beside a Serf agent, is no reason not to start.
+	Explicit bool
+}
+
+// Telemetry says where Serf's measurements go; empty: nowhere.
+type Telemetry struct {
+	Statsd, Statsite string // "host:port", UDP and TCP
 }
 
 // Rules says where the rules are.
@@ -59,6 +101,13 @@ type HTTP struct {
 type Log struct {
 	Level  slog.Level // default info
 	Format string     // "text" (default) or "json"
+	Syslog Syslog
+}
+
+// Syslog says whether the log goes to the local syslog, too.
+type Syslog struct {
+	Enabled  bool
+	Facility string // default "LOCAL0"
 }
 
 // State says where the agent keeps its journal.
@@ -69,10 +118,12 @@ type State struct {
 // Default returns the configuration of an agent that was told nothing.
 func Default() Config {
 	return Config{
-		Leave: Leave{OnInterrupt: true, OnTerminate: true},
+		Leave:          Leave{OnInterrupt: true, OnTerminate: true},
+		RPC:            RPC{Addr: DefaultRPCAddr},
+		HandlerTimeout: 30 * time.Second, EventMaxAge: 5 * time.Minute,
 		Rules: Rules{Dir: DefaultRulesDir, Resync: time.Minute},
 		HTTP:  HTTP{Mode: 0o660},
-		Log:   Log{Level: slog.LevelInfo, Format: "text"},
+		Log:   Log{Level: slog.LevelInfo, Format: "text", Syslog: Syslog{Facility: "LOCAL0"}},
 		State: State{Dir: DefaultStateDir},
 	}
 }
