@@ -1,0 +1,331 @@
+package rpc
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"muster/cluster"
+)
+
+// A stock is Serf's own agent, a real process.
+type stock struct {
+	t    *testing.T
+	name string
+	bind string // ip:port of the gossip
+	rpc  string // ip:port
+	key  string // of the RPC
+	args []string
+	cmd  *exec.Cmd
+	out  *logbook
+}
+
+var nextStock atomic.Uint32
+
+// startStock starts Serf's own agent on an address of its own and waits until
+// its RPC answers. It ends with the test.
+func startStock(t *testing.T, name string, args ...string) *stock {
+	t.Helper()
+	path, err := exec.LookPath("serf")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("serf is not installed: apt-get install serf")
+		}
+		t.Skip("NOT TESTED AGAINST SERF'S OWN AGENT: serf is not installed (apt-get install serf)")
+	}
+	ip := fmt.Sprintf("127.62.%d.%d", os.Getpid()%250, nextStock.Add(1))
+	s := &stock{t: t, name: name, bind: ip + ":7946", rpc: ip + ":7373", out: &logbook{}}
+	s.args = append([]string{path, "agent", "-node=" + name, "-bind=" + s.bind, "-rpc-addr=" + s.rpc, "-profile=local"}, args...)
+	t.Cleanup(func() {
+		s.kill()
+		if t.Failed() {
+			t.Logf("log of %s:\n%s", name, s.out)
+		}
+	})
+	for i, a := range s.args {
+		if key, ok := strings.CutPrefix(a, "-rpc-auth="); ok { // which only a file can set
+			s.key = key
+			s.args[i] = "-config-file=" + filepath.Join(t.TempDir(), "serf.json")
+			text := fmt.Sprintf(`{"rpc_auth": %q}`, key)
+			if err := os.WriteFile(strings.TrimPrefix(s.args[i], "-config-file="), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s.start()
+	return s
+}
+
+// start starts the agent with more arguments than before.
+func (s *stock) start(more ...string) {
+	s.t.Helper()
+	args := append(s.args[1:len(s.args):len(s.args)], more...)
+	s.cmd = exec.Command(s.args[0], args...)
+	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	eventually(s.t, s.name+" answers", func() bool {
+		c, err := Dial(s.t.Context(), s.rpc, Options{AuthKey: s.key})
+		if err != nil {
+			return false
+		}
+		return c.Close() == nil
+	})
+}
+
+// kill ends the agent at once. What it tells by its exit does not matter.
+func (s *stock) kill() {
+	if s.cmd != nil && s.cmd.Process != nil {
+		_ = s.cmd.Process.Kill()
+		_ = s.cmd.Wait()
+	}
+}
+
+// signal sends a signal to the agent.
+func (s *stock) signal(sig syscall.Signal) {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// dial connects to an agent for as long as the test runs.
+func dial(t *testing.T, addr string, o Options) *Client {
+	t.Helper()
+	c, err := Dial(t.Context(), addr, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// A logbook keeps what is logged.
+type logbook struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logbook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logbook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// eventually waits until ok.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for range 1500 {
+		if ok() {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatalf("it has not come to: %s", what)
+}
+
+// listing shows members and their states, "a:alive b:failed".
+func listing[M any](ms []M, of func(M) cluster.Member) string {
+	var out []string
+	for _, m := range ms {
+		out = append(out, of(m).Name+":"+string(of(m).Status))
+	}
+	return strings.Join(out, " ")
+}
+
+func listed(ms []Member) string {
+	return listing(ms, func(m Member) cluster.Member { return m.Member })
+}
+
+// Every call, against Serf's own agent.
+func TestClientDrivesStock(t *testing.T) {
+	a := startStock(t, "a", "-rpc-auth=sesame", "-tag", "role=web")
+	b := startStock(t, "b")
+	o := Options{AuthKey: "sesame"}
+	c, other := dial(t, a.rpc, o), dial(t, b.rpc, Options{})
+	ctx := t.Context()
+
+	n, err := c.Join(ctx, []string{b.bind}, false)
+	if n != 1 || err != nil {
+		t.Fatalf("Join = %d, %v", n, err)
+	}
+	eventually(t, "both see each other", func() bool {
+		ms, err := other.Members(ctx, Filter{})
+		return err == nil && listed(ms) == "a:alive b:alive"
+	})
+	ms, err := c.Members(ctx, Filter{Tags: map[string]string{"role": "w.b"}, Status: "alive", Name: "[abc]"})
+	if err != nil || listed(ms) != "a:alive" {
+		t.Fatalf("Members = %s, %v", listed(ms), err)
+	}
+	if m := ms[0]; m.Addr.String()+":7946" != a.bind || m.Port != 7946 || m.Tags["role"] != "web" || m.DelegateCur != 5 {
+		t.Errorf("a is %+v", m)
+	}
+	if _, err := c.Members(ctx, Filter{Name: "["}); err == nil || !strings.Contains(err.Error(), "missing closing ]") {
+		t.Errorf("a filter that is no expression: %v", err)
+	}
+
+	stream, err := other.Stream(ctx, "user:deploy,query")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Event(ctx, "deploy", []byte("v\x00\xff7"), false); err != nil {
+		t.Fatal(err)
+	}
+	e, err := stream.Next(ctx)
+	if err != nil || e.Type != cluster.EventUser || e.Name != "deploy" || string(e.Payload) != "v\x00\xff7" || e.LTime == 0 || e.Coalesce {
+		t.Fatalf("heard %+v, %v", e, err)
+	}
+	if err := e.Respond(nil); !errors.Is(err, cluster.ErrNoAnswer) {
+		t.Errorf("answering a user event: %v", err)
+	}
+	if err := c.Event(ctx, "long", make([]byte, 600), false); err == nil || !strings.Contains(err.Error(), "exceeds") {
+		t.Errorf("a payload of 600 bytes: %v", err)
+	}
+
+	answers, err := c.Query(ctx, cluster.Query{
+		Name: "load", Payload: []byte("15m"), Nodes: []string{"b"}, Ack: true, Timeout: 2 * time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answers.Close()
+	if e, err = stream.Next(ctx); err != nil || e.Type != cluster.EventQuery || e.Name != "load" || string(e.Payload) != "15m" {
+		t.Fatalf("heard %+v, %v", e, err)
+	}
+	if err := e.Respond([]byte("0.7")); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Respond([]byte("0.8")); err == nil {
+		t.Error("a query was answered twice")
+	}
+	got := map[string]bool{}
+	for {
+		answer, err := answers.Next(ctx)
+		if err != nil {
+			if err.Error() != "EOF" {
+				t.Error(err)
+			}
+			break
+		}
+		got[fmt.Sprintf("%s %v %s", answer.From, answer.Ack, answer.Payload)] = true
+	}
+	if len(got) != 2 || !got["b true "] || !got["b false 0.7"] {
+		t.Errorf("answers %v", got)
+	}
+	stream.Close()
+	if _, err := stream.Next(ctx); err == nil {
+		t.Error("a closed stream goes on")
+	}
+
+	if err := c.SetTags(ctx, map[string]string{"tier": "1"}, []string{"role"}); err != nil {
+		t.Fatal(err)
+	}
+	ms, err = c.Members(ctx, Filter{Name: "a"})
+	if err != nil || len(ms) != 1 || len(ms[0].Tags) != 1 || ms[0].Tags["tier"] != "1" {
+		t.Errorf("tags of a: %v, %v", ms, err)
+	}
+	stats, err := c.Stats(ctx)
+	if err != nil || stats["agent"]["name"] != "a" || stats["serf"]["members"] != "2" {
+		t.Errorf("Stats = %v, %v", stats, err)
+	}
+	if _, err := c.Coordinate(ctx, "a"); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.Coordinate(ctx, "nobody"); !errors.Is(err, ErrNoCoordinate) {
+		t.Errorf("the coordinate of nobody: %v", err)
+	}
+	if _, err := c.ListKeys(ctx); err == nil {
+		t.Error("keys of a cluster without encryption were listed")
+	}
+
+	lines, err := c.Monitor(ctx, "debug")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line, err := lines.Next(ctx); err != nil || !strings.Contains(line, "[INFO]") {
+		t.Errorf("log line %q, %v", line, err)
+	}
+	if _, err := c.Monitor(ctx, "debug"); err == nil || !strings.Contains(err.Error(), "Monitor already exists") {
+		t.Errorf("a second monitor: %v", err)
+	}
+	lines.Close()
+	if _, err := c.Stream(ctx, "member-gone"); err == nil || !strings.Contains(err.Error(), "names no type") {
+		t.Errorf("a wrong filter: %v", err)
+	}
+
+	b.kill()
+	eventually(t, "b has failed", func() bool {
+		ms, err := c.Members(ctx, Filter{})
+		return err == nil && listed(ms) == "a:alive b:failed"
+	})
+	if err := c.ForceLeave(ctx, "b", false); err != nil {
+		t.Fatal(err)
+	}
+	if ms, err = c.Members(ctx, Filter{Name: "b"}); err != nil || listed(ms) != "b:left" {
+		t.Errorf("after a forced leave: %s, %v", listed(ms), err)
+	}
+	if err := c.ForceLeave(ctx, "b", true); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "b is forgotten", func() bool {
+		ms, err := c.Members(ctx, Filter{})
+		return err == nil && listed(ms) == "a:alive"
+	})
+	if err := c.Leave(ctx); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-c.Done():
+	case <-time.After(20 * time.Second):
+		t.Error("the agent has left, but the connection has not ended")
+	}
+	if _, err := c.Stats(ctx); err == nil || !strings.Contains(err.Error(), "closed the connection") {
+		t.Errorf("a request to an agent that has left: %v", err)
+	}
+}
+
+// Keys go round through Serf's own agents.
+func TestClientKeysOfStock(t *testing.T) {
+	const one, two = "5K9OtfP7efFrNKe5WCQvXvnaXJ5cWP0SvXiwe0kkjM4=", "T9jncgl9mbLus+baTTa7q7nPSUrXwbDi2dhbtqir37s="
+	a := startStock(t, "a", "-encrypt="+one)
+	b := startStock(t, "b", "-encrypt="+one, "-join="+a.bind)
+	_ = b
+	c := dial(t, a.rpc, Options{})
+	ctx := t.Context()
+	for _, step := range []struct {
+		name string
+		do   func() (cluster.KeyReport, error)
+	}{
+		{"install", func() (cluster.KeyReport, error) { return c.InstallKey(ctx, two) }},
+		{"use", func() (cluster.KeyReport, error) { return c.UseKey(ctx, two) }},
+		{"remove", func() (cluster.KeyReport, error) { return c.RemoveKey(ctx, one) }},
+	} {
+		if r, err := step.do(); err != nil || r.Nodes != 2 || r.Answered != 2 || r.Failed != 0 {
+			t.Fatalf("%s: %+v, %v", step.name, r, err)
+		}
+	}
+	r, err := c.ListKeys(ctx)
+	if err != nil || len(r.Keys) != 1 || r.Keys[two] != 2 {
+		t.Errorf("ListKeys = %+v, %v", r, err)
+	}
+	r, err = c.RemoveKey(ctx, two) // all encrypt with it
+	if err == nil || r.Nodes != 2 || r.Failed != 2 || r.Messages["b"] == "" {
+		t.Errorf("removing the key in use: %+v, %v", r, err)
+	}
+}
