@@ -15,7 +15,7 @@ import (
 )
 
 // An incarnation is one life of Serf with what belongs to it. Its goroutines
-// are the pump, the viewer, the joiner, the bridge, the reporter and, where
+// are the pump, the viewer, the joiner, the bridge, the reporter, the coroner and, where
 // others are looked for by multicast DNS, the search; the supervisor creates
 // and ends it.
 type incarnation struct {
@@ -42,6 +42,7 @@ type incarnation struct {
 	searched  atomic.Bool   // multicast DNS, if it is used, has found nobody
 	bridging  chan struct{} // one slot: there may be somebody to bridge to
 	discovery discovery
+	inquests  *inquests
 
 	// The viewer's own.
 	mirror   *mirror
@@ -53,6 +54,10 @@ type incarnation struct {
 	cancel   context.CancelFunc // of all but the pump
 	wg       sync.WaitGroup     // of all but the pump
 	pump     sync.WaitGroup
+	calls    sync.WaitGroup // of callers, by way of the lifeline
+
+	room int          // bytes of Serf's that a packet carries
+	keys *keyringFile // nil: none
 }
 
 // begin creates Serf and starts the goroutines around it. All that may fail
@@ -62,9 +67,12 @@ func (n *Node) begin(ctx context.Context, epoch uint64) (*incarnation, error) {
 	if err != nil {
 		return nil, err
 	}
-	peers, err := readSnapshot(n.c.SnapshotPath, n.c.RejoinAfterLeave)
+	peers, heard, err := readSnapshot(n.c.SnapshotPath, n.c.RejoinAfterLeave)
 	if err == nil && n.c.SnapshotPath != "" {
 		err = keepSnapshot(n.c.SnapshotPath)
+	}
+	if err == nil && epoch == 1 {
+		err = n.resume(heard)
 	}
 	if err != nil {
 		return nil, err
@@ -80,10 +88,13 @@ func (n *Node) begin(ctx context.Context, epoch uint64) (*incarnation, error) {
 		node: n, c: n.c, log: n.log, epoch: epoch,
 		advertise: t.advertise, port: uint16(t.GetAutoBindPort()), endpoint: e, peers: peers,
 		dirty: make(chan struct{}, 1), wanted: make(chan struct{}, 1), gaveUp: make(chan error, 1), bridging: make(chan struct{}, 1),
-		mirror: newMirror(), last: &View{}, stopPump: make(chan struct{}),
+		inquests: newInquests(),
+		mirror:   newMirror(), last: &View{}, stopPump: make(chan struct{}),
 	}
 	in.bound = netip.AddrPortFrom(e.bind.Addr(), in.port)
-	if err := in.create(t); err != nil {
+	in.searched.Store(n.c.Discover == "")
+	first := len(peers) == 0 && len(in.candidates()) == 0 && in.searched.Load()
+	if err := in.create(t, first); err != nil {
 		t.Shutdown()
 		return nil, err
 	}
@@ -91,22 +102,26 @@ func (n *Node) begin(ctx context.Context, epoch uint64) (*incarnation, error) {
 	for name := range peers {
 		expected[name] = struct{}{}
 	}
-	in.searched.Store(n.c.Discover == "")
-	first := len(peers) == 0 && len(in.candidates()) == 0 && in.searched.Load()
 	in.settler = newSettler(n.c, first, expected, time.Now())
 	ctx, in.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	in.wg.Go(func() { in.viewer(ctx) })
 	in.wg.Go(func() { in.joiner(ctx) })
 	in.wg.Go(func() { in.bridge(ctx) })
 	in.wg.Go(func() { in.reporter(ctx) })
+	in.wg.Go(func() { in.coroner(ctx) })
 	if n.c.Discover != "" {
 		in.wg.Go(func() { in.discover(ctx) })
 	}
+	if in.keys != nil {
+		in.wg.Go(func() { in.keys.keep(ctx, in.gate.keys) })
+	}
+	n.life.put(in, false)
 	return in, nil
 }
 
-// create runs serf.Create on the transport, with the pump running.
-func (in *incarnation) create(t *transport) error {
+// create runs serf.Create on the transport, with the pump running. first says
+// that there is nobody to join.
+func (in *incarnation) create(t *transport, first bool) error {
 	n := in.node
 	events := make(chan serf.Event, 1024)
 	conf := n.c.serfConfig()
@@ -117,26 +132,34 @@ func (in *incarnation) create(t *transport) error {
 	conf.MemberlistConfig.Keyring = n.keys
 	conf.MemberlistConfig.Transport = t
 	in.streamTimeout = conf.MemberlistConfig.TCPTimeout
+	in.room = packetRoom(conf.MemberlistConfig)
+	if n.c.KeyringFile != "" {
+		in.keys = newKeyringFile(n.c.KeyringFile, n.log)
+		conf.KeyringFile = in.keys.draft
+	}
 
 	in.gate = newGate(n.c, t.advertise)
-	in.gate.door, in.gate.conflicts = n.door, n.conflicts
+	in.gate.door, in.gate.conflicts, in.gate.history = n.door, n.conflicts, n.history
+	in.gate.youth = 2 * conf.MemberlistConfig.PushPullInterval
 	in.gate.members = func() []Member { return n.View().Members }
 	conf.MemberlistConfig.Alive = in.gate
 	t.prepare = func() {
 		in.gate.prepare(conf.MemberlistConfig)
 		conf.MemberlistConfig.Ping = &pinger{conf.MemberlistConfig.Ping, n.reach}
+		conf.MemberlistConfig.Conflict = &notary{conf.MemberlistConfig.Conflict, in.inquests, n.c.Name}
 	}
 	t.unsent = n.reach.lost
 
-	in.pump.Go(func() { pump(events, &n.bus, in.dirty, in.stopPump) })
-	var err error
-	in.serf, err = n.tags.start(conf)
-	if err != nil {
+	clock := n.history.begin(first)
+	p := pump{bus: &n.bus, history: n.history, dirty: in.dirty, self: n.c.Name, limit: conf.QueryResponseSizeLimit}
+	in.pump.Go(func() { p.run(events, in.stopPump) })
+	if err := n.tags.start(in, conf); err != nil {
 		in.gate.close()
 		close(in.stopPump)
 		in.pump.Wait()
 		return fmt.Errorf("cannot start Serf: %w", err)
 	}
+	in.gate.witness(clock)
 	in.gate.letIn()
 	return nil
 }
@@ -144,6 +167,7 @@ func (in *incarnation) create(t *transport) error {
 // end stops the incarnation, leaving the cluster first if leave is set, which
 // takes at most twice the broadcast timeout and the leave delay.
 func (in *incarnation) end(leave bool) {
+	in.node.life.put(nil, false)
 	in.cancel()
 	in.node.tags.stop()
 	if leave {
@@ -156,6 +180,7 @@ func (in *incarnation) end(leave bool) {
 		in.log.Warn("cannot stop Serf cleanly", "error", err)
 	}
 	in.wg.Wait()
+	in.calls.Wait()
 	close(in.stopPump)
 	in.pump.Wait()
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-msgpack/v2/codec"
+	"golang.org/x/sys/unix"
 
 	"muster/cluster"
 )
@@ -15,6 +16,7 @@ import (
 type ping struct {
 	SeqNo      uint32
 	Node       string
+	Target     []byte // of an indirect ping: the address to ask
 	SourceAddr []byte
 	SourcePort uint16
 }
@@ -26,18 +28,32 @@ type ack struct {
 
 // packets answers what comes by UDP until the socket is closed.
 func (u *Universe) packets() {
-	buf := make([]byte, 65536)
+	buf, info := make([]byte, 65536), make([]byte, 64)
 	for {
-		n, from, err := u.udp.ReadFromUDPAddrPort(buf)
+		n, k, _, from, err := u.udp.ReadMsgUDPAddrPort(buf, info)
 		if err != nil {
 			return
 		}
-		u.packet(buf[:n], from)
+		if to := sentTo(info[:k]); u.lives(to) {
+			u.packet(buf[:n], from, to)
+		}
 	}
 }
 
-// packet answers one message: pings of whatever member, and suspicion.
-func (u *Universe) packet(b []byte, from netip.AddrPort) {
+// sentTo reads the address that a packet was sent to out of its control
+// message IP_PKTINFO: an index, a local address and that one, four bytes each.
+func sentTo(info []byte) netip.Addr {
+	messages, err := unix.ParseSocketControlMessage(info)
+	if err != nil || len(messages) == 0 || len(messages[0].Data) < unix.SizeofInet4Pktinfo {
+		return netip.Addr{}
+	}
+	addr, _ := netip.AddrFromSlice(messages[0].Data[8:12])
+	return addr
+}
+
+// packet answers one message sent to one of the members' addresses: pings of
+// the member that is there, and rumours of a death.
+func (u *Universe) packet(b []byte, from netip.AddrPort, at netip.Addr) {
 	if len(b) == 0 {
 		return
 	}
@@ -45,20 +61,26 @@ func (u *Universe) packet(b []byte, from netip.AddrPort) {
 	switch kind {
 	case msgChecksum:
 		if len(b) > 4 {
-			u.packet(b[4:], from)
+			u.packet(b[4:], from, at)
 		}
 	case msgCompress:
 		if plain, err := decompress(bytes.NewReader(b)); err == nil {
-			u.packet(plain, from)
+			u.packet(plain, from, at)
 		}
 	case msgCompound:
 		for _, part := range parts(b) {
-			u.packet(part, from)
+			u.packet(part, from, at)
 		}
 	case msgPing, msgIndirectPing:
 		// An indirect ping is answered as if its target had been asked.
 		var p ping
-		if decode(b, &p) != nil || !u.answers(p.Node) && kind == msgPing {
+		if decode(b, &p) != nil {
+			return
+		}
+		if target, ok := netip.AddrFromSlice(p.Target); ok && kind == msgIndirectPing {
+			at = target.Unmap()
+		}
+		if !u.answers(p.Node, at) {
 			return
 		}
 		to := from
@@ -66,7 +88,7 @@ func (u *Universe) packet(b []byte, from netip.AddrPort) {
 			to = netip.AddrPortFrom(addr.Unmap(), p.SourcePort)
 		}
 		_, _ = u.udp.WriteToUDPAddrPort(encode(msgAck, ack{SeqNo: p.SeqNo}), to)
-	case msgSuspect:
+	case msgSuspect, msgDead:
 		var s dead
 		if decode(b, &s) == nil {
 			u.refute(s.Node, s.Incarnation)
@@ -74,21 +96,29 @@ func (u *Universe) packet(b []byte, from netip.AddrPort) {
 	}
 }
 
-// answers reports whether name is a member that is there.
-func (u *Universe) answers(name string) bool {
+// answers reports whether name is a member that is there, at that address.
+func (u *Universe) answers(name string, at netip.Addr) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	f, ok := u.members[name]
-	return ok && (f.Status == cluster.Alive || f.Status == cluster.Leaving)
+	return ok && f.Addr == at && (f.Status == cluster.Alive || f.Status == cluster.Leaving)
+}
+
+// lives reports whether anybody is at that address.
+func (u *Universe) lives(at netip.Addr) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return at == seed || u.addrs[at]
 }
 
 // refute contradicts a suspicion.
 func (u *Universe) refute(name string, incarnation uint32) {
-	if !u.answers(name) {
+	u.mu.Lock()
+	f, ok := u.members[name]
+	if !ok || f.Status != cluster.Alive && f.Status != cluster.Leaving {
+		u.mu.Unlock()
 		return
 	}
-	u.mu.Lock()
-	f := u.members[name]
 	f.incarnation = max(f.incarnation, incarnation) + 1
 	msg := u.alive(f).Packet()
 	var nodes []string
@@ -151,6 +181,10 @@ func (u *Universe) streams() {
 
 // stream exchanges states, or answers a ping.
 func (u *Universe) stream(conn net.Conn) {
+	at := conn.LocalAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
+	if !u.lives(at) {
+		return
+	}
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
 	kind, body, err := readStream(conn)
 	if err != nil {
@@ -159,7 +193,7 @@ func (u *Universe) stream(conn net.Conn) {
 	switch kind {
 	case msgPing:
 		var p ping
-		if codec.NewDecoder(body, &codec.MsgpackHandle{}).Decode(&p) == nil && u.answers(p.Node) {
+		if codec.NewDecoder(body, &codec.MsgpackHandle{}).Decode(&p) == nil && u.answers(p.Node, at) {
 			_, _ = conn.Write(encode(msgAck, ack{SeqNo: p.SeqNo}))
 		}
 	case msgPushPull:

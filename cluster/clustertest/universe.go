@@ -19,7 +19,8 @@ import (
 
 // A Universe is any number of simulated members behind one port. Each has an
 // address of its own in 127.0.0.0/8, all of which reach the universe's two
-// sockets, bound to the loopback device; it answers every ping by name. A
+// sockets, bound to the loopback device; it answers pings of a member at its
+// address. One that is Set at another address has gone from the old one. A
 // real node that joins any of them knows them all and keeps them alive, with
 // real Serf, real sockets and nothing else. Gossip must not be encrypted.
 type Universe struct {
@@ -30,7 +31,8 @@ type Universe struct {
 
 	mu      sync.Mutex
 	members map[string]*fake
-	nodes   map[string]string // real nodes by name: where they are
+	addrs   map[netip.Addr]bool // where they are
+	nodes   map[string]string   // real nodes by name: where they are
 	clock   uint64
 	conns   map[net.Conn]struct{}
 	closed  bool
@@ -65,7 +67,7 @@ func NewUniverse(port int) (*Universe, error) {
 		err := c.Control(func(fd uintptr) { berr = unix.BindToDevice(int(fd), "lo") })
 		return errors.Join(err, berr)
 	}}
-	u := &Universe{members: map[string]*fake{}, nodes: map[string]string{}, conns: map[net.Conn]struct{}{}, clock: 1}
+	u := &Universe{members: map[string]*fake{}, addrs: map[netip.Addr]bool{}, nodes: map[string]string{}, conns: map[net.Conn]struct{}{}, clock: 1}
 	var err error
 	for range 10 {
 		if u.tcp, err = lc.Listen(context.Background(), "tcp4", fmt.Sprintf(":%d", port)); err != nil {
@@ -82,13 +84,32 @@ func NewUniverse(port int) (*Universe, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := u.tellDestinations(); err != nil {
+		u.tcp.Close()
+		u.udp.Close()
+		return nil, err
+	}
 	u.wg.Go(u.packets)
 	u.wg.Go(u.streams)
 	return u, nil
 }
 
+// tellDestinations makes the socket tell where each packet was sent to.
+func (u *Universe) tellDestinations() error {
+	c, err := u.udp.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var serr error
+	err = c.Control(func(fd uintptr) { serr = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1) })
+	return errors.Join(err, serr)
+}
+
+// seed always answers, whoever is there.
+var seed = netip.MustParseAddr("127.100.0.1")
+
 // Seed returns an address to join the universe at.
-func (u *Universe) Seed() string { return fmt.Sprintf("127.100.0.1:%d", u.port) }
+func (u *Universe) Seed() string { return fmt.Sprintf("%s:%d", seed, u.port) }
 
 // Close ends all members at once, without a word.
 func (u *Universe) Close() {
@@ -143,6 +164,8 @@ func (u *Universe) set(m cluster.Member) [][]byte {
 	if m.Port == 0 {
 		m.Port = u.port
 	}
+	delete(u.addrs, f.Addr)
+	u.addrs[m.Addr] = true
 	f.Member = m
 	u.clock++
 	switch m.Status {
