@@ -22,6 +22,7 @@ const (
 	RefusedSize    = "size"    // a message, event, query or state is too long
 	RefusedMessage = "message" // a message cannot be decoded or is of no known type
 	RefusedClock   = "clock"   // a message carries a Lamport time beyond reason
+	RefusedAnswer  = "answer"  // an answer to a query comes from nobody known
 )
 
 const (

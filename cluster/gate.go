@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -9,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hashicorp/go-msgpack/v2/codec"
 	"github.com/hashicorp/memberlist"
 	"github.com/hashicorp/serf/serf"
 )
@@ -21,6 +19,7 @@ import (
 type gate struct {
 	door      *door
 	conflicts *conflicts
+	history   *history
 	log       *slog.Logger
 
 	self                       string
@@ -38,7 +37,10 @@ type gate struct {
 	ready   chan struct{} // closed when Serf is complete, or will never be
 	open    sync.Once
 	closed  atomic.Bool
-	replies sync.Mutex // Serf handles replies to a query without a lock
+	youth   time.Duration // of history
+	replies replies
+	tags    tagLock
+	keys    chan struct{} // one slot: the keys may have been changed
 
 	// Under memberlist's lock, which NotifyAlive is called with.
 	known   map[string]int64 // names admitted, and when: Unix seconds
@@ -52,8 +54,9 @@ func newGate(c Config, addr netip.AddrPort) *gate {
 		log: c.Logger, self: c.Name,
 		advertise: addr, loopback: addr.Addr().IsLoopback(),
 		protocol: serf.ProtocolVersionMap[uint8(c.Protocol)], delegateProtocol: uint8(c.Protocol),
-		max: c.MaxMembers, ready: make(chan struct{}),
-		known: map[string]int64{c.Name: 0},
+		max: c.MaxMembers, ready: make(chan struct{}), keys: make(chan struct{}, 1),
+		history: newHistory(0, true),
+		known:   map[string]int64{c.Name: 0},
 	}
 }
 
@@ -89,13 +92,19 @@ func (g *gate) isOpen() bool {
 }
 
 // NodeMeta, GetBroadcasts and LocalState are Serf's.
-func (g *gate) NodeMeta(limit int) []byte { return g.delegate.NodeMeta(limit) }
+func (g *gate) NodeMeta(limit int) []byte {
+	defer g.tags.written()
+	return g.delegate.NodeMeta(limit)
+}
 
 func (g *gate) GetBroadcasts(overhead, limit int) [][]byte {
 	return g.delegate.GetBroadcasts(overhead, limit)
 }
 
-func (g *gate) LocalState(join bool) []byte { return g.delegate.LocalState(join) }
+func (g *gate) LocalState(join bool) []byte {
+	g.history.exchanging()
+	return g.delegate.LocalState(join)
+}
 
 // NotifyJoin, NotifyLeave and NotifyUpdate are called under memberlist's lock
 // and write Serf's event channel, which has no reader once the gate is closed.
@@ -162,6 +171,7 @@ type header struct {
 	LTime uint64
 	Node  string // of an intent to join or leave
 	Name  string // of an event or query
+	From  string // of an answer to a query
 }
 
 // NotifyMsg is handed every message of Serf's.
@@ -169,47 +179,57 @@ func (g *gate) NotifyMsg(buf []byte) {
 	if g.shut() || len(buf) == 0 {
 		return
 	}
-	if reason, sender, err := checkMessage(buf); err != nil {
+	h, reason, sender, err := checkMessage(buf)
+	if err != nil {
 		g.door.refuse(reason, sender, err)
 		return
 	}
-	if buf[0] == msgQueryResponse {
+	switch buf[0] {
+	case msgUserEvent:
+		if !g.history.gossiped(h.LTime) {
+			return
+		}
+	case msgQuery:
+		g.tags.RLock()
+		defer g.tags.RUnlock()
+		if isKeyQuery(h.Name) {
+			defer signal(g.keys)
+		}
+	case msgQueryResponse:
+		if err := g.replies.admit(h.From, g.self, g.members, time.Now()); err != nil {
+			g.door.refuse(RefusedAnswer, h.From, err)
+			return
+		}
 		g.replies.Lock()
 		defer g.replies.Unlock()
 	}
 	g.delegate.NotifyMsg(buf)
 }
 
-// checkMessage finds the reason to refuse a message, if there is one, and who
-// is to be named for it.
-func checkMessage(buf []byte) (reason, sender string, err error) {
-	var h header
+// checkMessage reads what is checked of a message and finds the reason to
+// refuse it, if there is one, and who is to be named for it.
+func checkMessage(buf []byte) (h header, reason, sender string, err error) {
 	switch buf[0] {
 	case msgLeave, msgJoin, msgUserEvent, msgQuery, msgQueryResponse, msgRelay:
 	default:
-		return RefusedMessage, "", fmt.Errorf("it is of the unknown type %d", buf[0])
+		return h, RefusedMessage, "", fmt.Errorf("it is of the unknown type %d", buf[0])
 	}
 	if len(buf) > maxMessage {
-		return RefusedSize, "", fmt.Errorf("a message of %d bytes", len(buf))
+		return h, RefusedSize, "", fmt.Errorf("a message of %d bytes", len(buf))
 	}
 	if buf[0] == msgRelay {
-		return "", "", nil
+		return h, "", "", nil
 	}
 	if err := decode(buf[1:], &h); err != nil {
-		return RefusedMessage, "", fmt.Errorf("cannot decode it: %w", err)
+		return h, RefusedMessage, "", fmt.Errorf("cannot decode it: %w", err)
 	}
 	if buf[0] == msgLeave || buf[0] == msgJoin {
 		if err := checkName(h.Node); err != nil {
-			return RefusedName, h.Node, err
+			return h, RefusedName, h.Node, err
 		}
 	}
 	if h.LTime > maxClock {
-		return RefusedClock, h.Node + h.Name, fmt.Errorf("a Lamport time of %d", h.LTime)
+		return h, RefusedClock, h.Node + h.Name, fmt.Errorf("a Lamport time of %d", h.LTime)
 	}
-	return "", "", nil
-}
-
-// decode decodes one of Serf's msgpack messages.
-func decode(buf []byte, out any) error {
-	return codec.NewDecoder(bytes.NewReader(buf), &codec.MsgpackHandle{}).Decode(out)
+	return h, "", "", nil
 }

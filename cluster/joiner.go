@@ -163,7 +163,8 @@ func (in *incarnation) joinOne(ctx context.Context, to []string) (string, error)
 			return "", ctx.Err()
 		}
 		for _, addr := range r.addrs {
-			if _, err := in.serf.Join([]string{addr}, !in.c.ReplayOnJoin); err != nil {
+			// What is heard of the past is the history's to decide, not Serf's.
+			if _, err := in.serf.Join([]string{addr}, false); err != nil {
 				r.err = errors.Join(r.err, err)
 				continue
 			}

@@ -39,6 +39,11 @@ type Node struct {
 	serfLog *log.Logger
 	keys    *memberlist.Keyring // kept across incarnations; nil: no encryption
 	tags    *tagOwner
+	history *history
+	life    lifeline
+	sending sync.Mutex    // one user event at a time
+	asking  sync.Mutex    // one query at a time: only the call
+	rekey   chan struct{} // one slot, held by whoever changes keys
 
 	door      *door
 	conflicts *conflicts
@@ -73,6 +78,7 @@ func Join(c Config) (*Node, error) {
 	}
 	n := &Node{
 		c: c, log: c.Logger, keys: keys, tags: newTagOwner(c, tags),
+		history: newHistory(0, c.ReplayOnJoin), rekey: make(chan struct{}, 1),
 		door: newDoor(c.Logger), conflicts: &conflicts{}, stamina: newStamina(c), changed: make(chan struct{}, 1),
 		address: c.endpoint, hostHas: hostHas,
 		info: Info{
@@ -91,6 +97,7 @@ func Join(c Config) (*Node, error) {
 // only if the node cannot start and waiting would not help, as when the port
 // is taken, or if it gave up joining as Config.RetryMax says. Run once.
 func (n *Node) Run(ctx context.Context) error {
+	defer n.life.put(nil, true)
 	wait := n.c.Backoff
 	for epoch := uint64(1); ; {
 		in, err := n.begin(ctx, epoch)

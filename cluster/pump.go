@@ -8,29 +8,45 @@ import (
 	"github.com/hashicorp/serf/serf"
 )
 
-// pump is the only reader of one incarnation's events. It waits for nothing,
-// does no I/O and never calls Serf, which waits for it: it publishes, and
-// marks the view dirty. It ends when stop is closed and the rest is read.
-func pump(events <-chan serf.Event, b *Bus, dirty chan<- struct{}, stop <-chan struct{}) {
-	take := func(e serf.Event) {
-		if _, ok := e.(serf.MemberEvent); ok {
-			signal(dirty)
-		}
-		if b.heard() {
-			if event, ok := convert(e); ok {
-				b.Publish(event)
-			}
+// A pump is the only reader of one incarnation's events. It waits for
+// nothing, does no I/O and never calls Serf, which waits for it: it publishes,
+// and marks the view dirty.
+type pump struct {
+	bus     *Bus
+	history *history
+	dirty   chan<- struct{}
+	self    string // this node
+	limit   int    // bytes of an answer to a query
+}
+
+// take publishes e.
+func (p *pump) take(e serf.Event) {
+	switch e := e.(type) {
+	case serf.MemberEvent:
+		signal(p.dirty)
+	case serf.UserEvent:
+		if !p.history.fresh(e) {
+			return
 		}
 	}
+	if p.bus.heard() {
+		if event, ok := p.convert(e); ok {
+			p.bus.Publish(event)
+		}
+	}
+}
+
+// run ends when stop is closed and the rest is read.
+func (p *pump) run(events <-chan serf.Event, stop <-chan struct{}) {
 	for {
 		select {
 		case e := <-events:
-			take(e)
+			p.take(e)
 		case <-stop:
 			for {
 				select {
 				case e := <-events:
-					take(e)
+					p.take(e)
 				default:
 					return
 				}
@@ -48,7 +64,7 @@ func signal(c chan<- struct{}) {
 }
 
 // convert turns Serf's event into ours, sharing nothing with it.
-func convert(e serf.Event) (Event, bool) {
+func (p *pump) convert(e serf.Event) (Event, bool) {
 	switch e := e.(type) {
 	case serf.MemberEvent:
 		out := Event{Type: e.String(), Members: make([]Member, 0, len(e.Members))}
@@ -59,9 +75,15 @@ func convert(e serf.Event) (Event, bool) {
 		SortMembers(out.Members)
 		return out, true
 	case serf.UserEvent:
-		return Event{Type: EventUser, Name: e.Name, Payload: bytes.Clone(e.Payload), LTime: uint64(e.LTime)}, true
+		return Event{
+			Type: EventUser, Name: e.Name, Payload: bytes.Clone(e.Payload), LTime: uint64(e.LTime), Coalesce: e.Coalesce,
+		}, true
 	case *serf.Query:
-		return Event{Type: EventQuery, Name: e.Name, Payload: bytes.Clone(e.Payload), LTime: uint64(e.LTime)}, true
+		r := &responder{query: e, self: p.self, limit: p.limit, deadline: e.Deadline()}
+		return Event{
+			Type: EventQuery, Name: e.Name, Payload: bytes.Clone(e.Payload), LTime: uint64(e.LTime),
+			From: e.SourceNode(), Deadline: r.deadline, Answer: r.answer,
+		}, true
 	}
 	return Event{}, false
 }

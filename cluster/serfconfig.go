@@ -24,7 +24,6 @@ func (c Config) serfConfig() *serf.Config {
 	conf.RejoinAfterLeave = c.RejoinAfterLeave
 	conf.DisableCoordinates = c.DisableCoordinates
 	conf.EnableNameConflictResolution = !c.DisableNameResolution
-	conf.KeyringFile = c.KeyringFile
 	// CoalescePeriod stays unset: Serf's coalescer loses and repeats edges.
 	set(&conf.ReconnectInterval, c.ReconnectInterval)
 	set(&conf.ReconnectTimeout, c.ReconnectTimeout)
@@ -83,13 +82,22 @@ func (c Config) keyring() (*memberlist.Keyring, error) {
 // readKeyring reads Serf's keyring file: a JSON list of keys in base64, the
 // primary first.
 func readKeyring(path string) (*memberlist.Keyring, error) {
-	data, err := os.ReadFile(path)
+	data, err := os.ReadFile(latestKeyring(path))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("cannot read keyring_file %s: it does not exist; create it, mode 0600, as a JSON list of base64 keys", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read keyring_file: %w", err)
 	}
+	keys, err := parseKeyring(data, path)
+	if err != nil {
+		return nil, err
+	}
+	return memberlist.NewKeyring(keys, keys[0])
+}
+
+// parseKeyring returns the keys of the keyring file at path, at least one.
+func parseKeyring(data []byte, path string) ([][]byte, error) {
 	var texts []string
 	if err := json.Unmarshal(data, &texts); err != nil {
 		return nil, fmt.Errorf("cannot read keyring_file %s: it is no JSON list of base64 keys", path)
@@ -99,9 +107,10 @@ func readKeyring(path string) (*memberlist.Keyring, error) {
 	}
 	keys := make([][]byte, len(texts))
 	for i, text := range texts {
+		var err error
 		if keys[i], err = decodeKey(text); err != nil {
 			return nil, fmt.Errorf("cannot use key %d of keyring_file %s: %w", i+1, path, err)
 		}
 	}
-	return memberlist.NewKeyring(keys, keys[0])
+	return keys, nil
 }

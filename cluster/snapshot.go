@@ -2,11 +2,13 @@ package cluster
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 )
 
@@ -14,22 +16,23 @@ import (
 const maxSnapshotLine = 4096
 
 // readSnapshot returns the members, by name, that Serf's snapshot says were
-// alive, and where. Like Serf, it starts afresh at the line of a leave unless
-// rejoin is set. A missing file holds none.
+// alive, and where, and the Lamport time of the last user event heard. Like
+// Serf, it starts afresh at the line of a leave unless rejoin is set. A
+// missing file holds none.
 //
 // The format is that of serf/snapshot.go: "alive: NAME ADDR:PORT",
 // "not-alive: NAME", "leave", and clocks.
-func readSnapshot(path string, rejoin bool) (map[string]netip.AddrPort, error) {
-	peers := map[string]netip.AddrPort{}
+func readSnapshot(path string, rejoin bool) (peers map[string]netip.AddrPort, heard uint64, err error) {
+	peers = map[string]netip.AddrPort{}
 	if path == "" {
-		return peers, nil
+		return peers, 0, nil
 	}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return peers, nil
+		return peers, 0, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot read snapshot: %w", err)
+		return nil, 0, fmt.Errorf("cannot read snapshot: %w", err)
 	}
 	defer f.Close()
 	lines := bufio.NewScanner(f)
@@ -43,14 +46,55 @@ func readSnapshot(path string, rejoin bool) (map[string]netip.AddrPort, error) {
 			}
 		} else if name, ok := strings.CutPrefix(line, "not-alive: "); ok {
 			delete(peers, name)
+		} else if text, ok := strings.CutPrefix(line, eventClock); ok {
+			if clock, err := strconv.ParseUint(text, 10, 64); err == nil && clock <= maxClock {
+				heard = clock
+			}
 		} else if line == "leave" && !rejoin {
 			clear(peers)
+			heard = 0
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("cannot read snapshot %s: %w; remove it to begin anew", path, err)
+		return nil, 0, fmt.Errorf("cannot read snapshot %s: %w; remove it to begin anew", path, err)
 	}
-	return peers, nil
+	return peers, heard, nil
+}
+
+// eventClock begins the snapshot's lines about the last user event heard.
+const eventClock = "event-clock: "
+
+// resume tells the history where an earlier run ended: at Config.Since or,
+// without it, where the snapshot, which heard events up to heard, says. Serf
+// would not hear again what the snapshot has; one that is ahead of Since,
+// because the process ended between the two, is set back.
+func (n *Node) resume(heard uint64) error {
+	since := n.c.Since
+	if since == 0 {
+		since = heard
+	}
+	n.history.resume(since)
+	if heard <= since {
+		return nil
+	}
+	data, err := os.ReadFile(n.c.SnapshotPath)
+	if err != nil {
+		return fmt.Errorf("cannot read snapshot: %w", err)
+	}
+	var out bytes.Buffer
+	for line := range bytes.Lines(data) {
+		if !bytes.HasPrefix(line, []byte(eventClock)) {
+			out.Write(line)
+		}
+	}
+	if n := out.Len(); n > 0 && out.Bytes()[n-1] != '\n' {
+		out.WriteByte('\n') // the last line was cut off
+	}
+	fmt.Fprintf(&out, "%s%d\n", eventClock, since)
+	if err := replaceFile(n.c.SnapshotPath, out.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("cannot set back snapshot: %w", err)
+	}
+	return nil
 }
 
 // keepSnapshot makes sure that the snapshot exists. Serf dies with the

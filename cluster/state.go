@@ -1,10 +1,9 @@
 package cluster
 
 import (
-	"bytes"
 	"fmt"
+	"time"
 
-	"github.com/hashicorp/go-msgpack/v2/codec"
 	"github.com/hashicorp/serf/serf"
 )
 
@@ -32,7 +31,7 @@ type pastEvent struct {
 
 // MergeRemoteState is handed the state of another node, after its members
 // have gone through NotifyAlive one by one. What is hostile is taken out of
-// it, the rest is Serf's.
+// it, and the events that are not to be heard; the rest is Serf's.
 func (g *gate) MergeRemoteState(buf []byte, join bool) {
 	if g.shut() || len(buf) == 0 {
 		return
@@ -50,15 +49,18 @@ func (g *gate) MergeRemoteState(buf []byte, join bool) {
 		g.door.refuse(RefusedMessage, "", fmt.Errorf("cannot decode a state: %w", err))
 		return
 	}
-	if g.clean(&state) {
-		var out bytes.Buffer
-		out.WriteByte(msgPushPull)
-		if err := codec.NewEncoder(&out, &codec.MsgpackHandle{}).Encode(&state); err != nil {
-			return // encoding into memory has no way to fail
-		}
-		buf = out.Bytes()
+	dirty := g.clean(&state)
+	if g.history.exchanged(&state, join, time.Now(), g.youth) || dirty {
+		buf = encode(msgPushPull, &state)
 	}
 	g.delegate.MergeRemoteState(buf, join)
+}
+
+// witness makes Serf number its user events after clock.
+func (g *gate) witness(clock uint64) {
+	if clock > 0 {
+		g.delegate.MergeRemoteState(encode(msgPushPull, &pushPull{EventLTime: clock + 1}), false)
+	}
 }
 
 // clean takes out of state what is refused and reports whether that was

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"sync"
 	"sync/atomic"
 
 	"github.com/hashicorp/serf/serf"
@@ -19,7 +20,7 @@ type tagOwner struct {
 
 	turn chan struct{}     // one slot, held by whoever changes now
 	now  map[string]string // never altered, only replaced
-	serf atomic.Pointer[serf.Serf]
+	live atomic.Pointer[incarnation]
 }
 
 func newTagOwner(c Config, now map[string]string) *tagOwner {
@@ -43,10 +44,11 @@ func (t *tagOwner) set(ctx context.Context, change func(map[string]string)) erro
 		return nil
 	}
 	t.now = next
-	if s := t.serf.Load(); s != nil {
+	if in := t.live.Load(); in != nil {
 		// A failure means that nobody has been seen to take it up in time.
 		// It stands all the same: the next exchange of state carries it.
-		if err := s.SetTags(next); err != nil {
+		err := in.gate.tags.write(func() error { return in.serf.SetTags(next) })
+		if err != nil {
 			t.log.Warn("tags are slow to spread", "error", err)
 		}
 	}
@@ -59,18 +61,41 @@ func (t *tagOwner) set(ctx context.Context, change func(map[string]string)) erro
 	return nil
 }
 
-// start creates Serf with the tags of now.
-func (t *tagOwner) start(conf *serf.Config) (*serf.Serf, error) {
+// start creates the Serf of in with the tags of now.
+func (t *tagOwner) start(in *incarnation, conf *serf.Config) (err error) {
 	t.turn <- struct{}{}
 	defer func() { <-t.turn }()
 	conf.Tags = t.now
-	s, err := serf.Create(conf)
-	if err != nil {
-		return nil, err
+	if in.serf, err = serf.Create(conf); err == nil {
+		t.live.Store(in)
 	}
-	t.serf.Store(s)
-	return s, nil
+	return err
 }
 
 // stop leaves changes to the next Serf.
-func (t *tagOwner) stop() { t.serf.Store(nil) }
+func (t *tagOwner) stop() { t.live.Store(nil) }
+
+// A tagLock keeps queries from reading Serf's tags while they are replaced:
+// Serf does both without a lock. It is held for that moment only, not while
+// the change spreads, which takes most of a second.
+type tagLock struct {
+	sync.RWMutex
+	release atomic.Pointer[func()]
+}
+
+// write runs set, which is serf.SetTags.
+func (l *tagLock) write(set func() error) error {
+	l.Lock()
+	release := sync.OnceFunc(l.Unlock)
+	defer release()
+	l.release.Store(&release)
+	return set()
+}
+
+// written is called once Serf has replaced the tags, when memberlist reads
+// them for the first time.
+func (l *tagLock) written() {
+	if release := l.release.Load(); release != nil {
+		(*release)()
+	}
+}

@@ -1,0 +1,38 @@
+package cluster
+
+import (
+	"cmp"
+	"slices"
+)
+
+// A Present member is one with what it can speak.
+type Present struct {
+	Member
+	Versions
+}
+
+// Roster returns every known member as Serf has it at this very moment,
+// sorted by name: never older than an event that was handed out before, which
+// a View may be. It costs as much as there are members; do not call it for
+// every event. While there is no Serf it is the View's members without
+// versions.
+func (n *Node) Roster() []Present {
+	in, _, _ := n.life.look()
+	if in == nil {
+		v := n.View()
+		out := make([]Present, 0, len(v.Members))
+		for _, m := range v.Members {
+			out = append(out, Present{Member: m})
+		}
+		return out
+	}
+	defer in.calls.Done()
+	members := in.serf.Members()
+	out := make([]Present, 0, len(members))
+	for _, m := range members {
+		v := Versions{m.ProtocolMin, m.ProtocolMax, m.ProtocolCur, m.DelegateMin, m.DelegateMax, m.DelegateCur}
+		out = append(out, Present{member(m), v})
+	}
+	slices.SortFunc(out, func(a, b Present) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}
