@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -62,43 +63,32 @@ type rejection struct {
 // rejection is told of when it is new.
 func (k *keeper) accept(listed []Member, self string) (members []cluster.Member, news []rejection) {
 	shown := cluster.View{Members: k.members}
-	loopback := false
+	loopback, room := false, k.max
 	for i := range listed {
 		if listed[i].Name == self {
 			loopback = listed[i].Addr.IsLoopback()
 		}
-	}
-	members = make([]cluster.Member, 0, len(listed))
-	refused := map[string]bool{}
-	room := k.max
-	for i := range listed {
 		if _, known := shown.Member(listed[i].Name); known {
 			room--
 		}
 	}
+	members = make([]cluster.Member, 0, len(listed))
+	refused := map[string]bool{}
 	for i := range listed {
 		m := listed[i].Member
 		was, known := shown.Member(m.Name)
-		var why string
-		var err error
+		why, err := k.check(&m, was, known, loopback)
 		switch {
+		case err != nil:
 		case i > 0 && listed[i-1].Name == m.Name:
-			why, err = cluster.RefusedMessage, fmt.Errorf("it is listed twice")
-		case known && was.Equal(m):
-			m = was // with its tags
+			why, err = cluster.RefusedMessage, errors.New("it is listed twice")
+		case !known && room <= 0:
+			why, err = cluster.RefusedTooMany, fmt.Errorf("there are %d members already; raise max_members", k.max)
 		default:
-			if known && maps.Equal(was.Tags, m.Tags) {
-				m.Tags = was.Tags
-			}
-			why, err = m.Check(loopback)
-			if err == nil && !known {
-				if room--; room < 0 {
-					why, err = cluster.RefusedTooMany, fmt.Errorf("there are %d members already; raise max_members", k.max)
-				}
-			}
-		}
-		if err == nil {
 			members = append(members, m)
+			if !known {
+				room--
+			}
 			continue
 		}
 		if !k.refused[m.Name] {
@@ -108,6 +98,18 @@ func (k *keeper) accept(listed []Member, self string) (members []cluster.Member,
 	}
 	k.refused = refused
 	return members, news
+}
+
+// check is m.Check, but costs little for a member that is shown already,
+// whose tags m then shares.
+func (k *keeper) check(m *cluster.Member, was cluster.Member, known, loopback bool) (why string, err error) {
+	if known && maps.Equal(was.Tags, m.Tags) {
+		m.Tags = was.Tags
+		if was.Equal(*m) {
+			return "", nil
+		}
+	}
+	return m.Check(loopback)
 }
 
 // look takes in a list, sorted, each name once, and reports whether what is
