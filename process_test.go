@@ -106,7 +106,7 @@ func newCommand(ts *testscript.TestScript, argv []string) *exec.Cmd {
 }
 
 // exported are the variables that processes are started with.
-var exported = []string{"PATH", "HOME", "TMPDIR", "WORK", "TZ", "GORACE", "MUSTER_SOCKET", "NOTIFY_SOCKET", "WATCHDOG_USEC", "JOURNAL_STREAM"}
+var exported = []string{"PATH", "HOME", "TMPDIR", "WORK", "TZ", "GORACE", "MUSTER_SOCKET", "SERF_RPC_ADDR", "SERF_RPC_AUTH", "NOTIFY_SOCKET", "WATCHDOG_USEC", "JOURNAL_STREAM"}
 
 func (p *process) ended() bool {
 	select {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"muster/rpc"
 	"muster/web"
 )
 
@@ -30,6 +31,47 @@ func (a *app) completesName(cmd *cobra.Command) {
 		}
 		return append(a.ruleNames(), a.memberNames()...), cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// completesMember has it complete the first n arguments with the names of
+// members.
+func (a *app) completesMember(cmd *cobra.Command, n int) {
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) >= n {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return a.rpcMemberNames(cmd), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completesFlag has it complete the value of a flag with them.
+func (a *app) completesFlag(cmd *cobra.Command, flag string) {
+	err := cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return a.rpcMemberNames(cmd), cobra.ShellCompDirectiveNoFileComp
+	})
+	if err != nil {
+		panic(err) // there is no such flag
+	}
+}
+
+// rpcMemberNames asks whichever agent the command would ask.
+func (a *app) rpcMemberNames(cmd *cobra.Command) []string {
+	ctx, cancel := context.WithTimeout(context.Background(), completeLimit)
+	defer cancel()
+	client, err := a.dial(ctx, cmd)
+	if err != nil {
+		return nil
+	}
+	defer client.Close()
+	members, err := client.Members(ctx, rpc.Filter{})
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, m := range members {
+		names = append(names, m.Name)
+	}
+	return names
 }
 
 // ruleNames asks the agent. Without one there is nothing to complete.

@@ -53,6 +53,8 @@ Start it:     muster agent`,
 		a.agentCommand(), a.validateCommand(), a.fmtCommand(), a.planCommand(), a.applyCommand(),
 		a.renderCommand(), a.statusCommand(), a.explainCommand(), a.membersCommand(), a.reloadCommand(),
 		a.demoCommand(), a.versionCommand(), a.keygenCommand(),
+		a.eventCommand(), a.queryCommand(), a.sendCommand(), a.tagsCommand(), a.joinCommand(), a.leaveCommand(), a.forceLeaveCommand(),
+		a.monitorCommand(), a.infoCommand(), a.rttCommand(), a.reachabilityCommand(), a.keysCommand(),
 	)
 	root.InitDefaultCompletionCmd("completion")
 	strict(root)

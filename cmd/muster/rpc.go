@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"muster/rpc"
 )
 
 // serfRPC is where Serf's agent serves its RPC unless told otherwise.
@@ -20,6 +24,15 @@ func (a *app) asksRPC(cmd *cobra.Command) {
 	a.asksAgent(cmd)
 	cmd.Flags().StringVar(&a.rpcAddr, "rpc-addr", "", "`ADDRESS` of the agent's RPC, HOST:PORT or unix:PATH; also SERF_RPC_ADDR")
 	cmd.Flags().StringVar(&a.rpcAuth, "rpc-auth", "", "`KEY` that the agent's RPC demands; also SERF_RPC_AUTH")
+}
+
+// dial connects to the agent that a command is to ask.
+func (a *app) dial(ctx context.Context, cmd *cobra.Command) (*rpc.Client, error) {
+	addr, err := a.rpcAddress(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return rpc.Dial(ctx, addr, rpc.Options{AuthKey: cmp.Or(a.rpcAuth, os.Getenv("SERF_RPC_AUTH"))})
 }
 
 // rpcAddress finds the agent: the flags go before SERF_RPC_ADDR, that before
