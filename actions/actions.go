@@ -16,7 +16,6 @@ package actions
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -67,9 +66,21 @@ type Runner struct {
 	log    *slog.Logger
 	ledger *ledger
 	now    func() time.Time
-	run    func(context.Context, command.Command) command.Result
+	exec   func(context.Context, command.Command) command.Result
+	dirty  chan struct{} // one slot: the ledger has something that is not synced
 
-	mu sync.Mutex
+	mu        sync.Mutex
+	ctx       context.Context // of the commands; nil: not running
+	workers   sync.WaitGroup
+	set       Set
+	lanes     []*lane          // in their order
+	byID      map[string]*lane // also those that are gone but not idle
+	recovered []*entry         // what had not ended at the start; until the first Use
+	folder    folder
+	world     world
+
+	coalescer cluster.Coalescer
+	flush     *time.Timer // of the coalescer; nil: nothing is held back
 }
 
 // Open reads the ledger in c.StateDir and returns a Runner that does nothing
@@ -87,38 +98,72 @@ func Open(c Config) (*Runner, error) {
 	if c.HandlerTimeout <= 0 {
 		c.HandlerTimeout = defaultHandlerTimeout
 	}
-	r := &Runner{c: c, log: c.Logger, now: time.Now, run: command.Run, ledger: &ledger{}}
-	return r, fmt.Errorf("cannot open the event ledger: not yet")
+	l, notices, err := openLedger(c.StateDir, time.Now, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range notices {
+		c.Logger.Warn(n)
+	}
+	return &Runner{
+		c: c, log: c.Logger, ledger: l, now: time.Now, exec: command.Run, dirty: make(chan struct{}, 1),
+		byID: map[string]*lane{}, recovered: l.open(),
+	}, nil
 }
 
 // Clock returns the Lamport time of the latest user event that this node ever
 // heard; 0 if there is none, as with a fresh ledger. It is what
 // cluster.Config.Since wants.
-func (r *Runner) Clock() uint64 { return 0 }
-
-// Use makes s what acts from now on. Queues of rules that stay are kept.
-func (r *Runner) Use(s Set) {}
-
-// Look takes in the latest view.
-func (r *Runner) Look(v cluster.View) {}
-
-// Hear takes in an event. It never waits for a command.
-func (r *Runner) Hear(e cluster.Event) {}
-
-// Rescan looks at the handlers' directory again.
-func (r *Runner) Rescan() {}
+func (r *Runner) Clock() uint64 { return r.ledger.latest() }
 
 // Run acts until ctx is done, then ends the commands that run, within ten
 // seconds, and closes the ledger. What waits in a queue then runs after the
 // next start, if it is in the ledger.
-func (r *Runner) Run(ctx context.Context) error { <-ctx.Done(); return nil }
+func (r *Runner) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r.mu.Lock()
+	r.ctx = ctx
+	for _, l := range r.lanes {
+		r.wake(l)
+	}
+	r.mu.Unlock()
 
-// Problems says what keeps actions from being run or recorded as they should
-// be, one line each.
-func (r *Runner) Problems() []string { return nil }
+	r.keepSynced(ctx)
 
-// Status returns how each rule and handler that acts is doing: rules in their
-// order, then event_handlers lines, then the files of the directory.
-func (r *Runner) Status() []Status { return nil }
+	r.mu.Lock()
+	r.stopTimers()
+	r.mu.Unlock()
+	r.workers.Wait() // each ends within four seconds of its context
+	return r.ledger.close()
+}
 
-type ledger struct{}
+// How long what need not be on disk at once may wait for it.
+const syncPeriod = time.Second
+
+// keepSynced syncs the ledger now and then while there is something to sync.
+func (r *Runner) keepSynced(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.dirty:
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(syncPeriod):
+		}
+		if r.ledger.sync() != nil {
+			r.touch() // see Problems
+		}
+	}
+}
+
+// touch notes that the ledger has something to sync.
+func (r *Runner) touch() {
+	select {
+	case r.dirty <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,3 @@
+package actions
+
+func child() int { return 0 }
