@@ -238,6 +238,10 @@ func (n *Node) started(in *incarnation) {
 	n.note(func(i *Info) {
 		i.Bind, i.Advertise, i.Epoch, i.Problem = in.bound.String(), in.advertise.String(), in.epoch, ""
 	})
+	if limit := n.userEventSizeLimit(); limit > in.room {
+		n.log.Warn("user_event_size_limit is more than a packet of gossip holds; longer events are refused",
+			"limit", limit, "packet", in.room)
+	}
 	n.log.Info("taking part in the cluster", "name", n.c.Name, "bind", in.bound,
 		"advertise", in.advertise, "encrypted", n.keys != nil, "epoch", in.epoch)
 }

@@ -89,8 +89,11 @@ func (n *Node) ask(ctx context.Context, q Query) (*Answers, error) {
 	a := &Answers{ack: q.Ack, missing: map[string]*missing{}, closed: make(chan struct{})}
 	for _, m := range in.serf.Members() {
 		if m.Status == serf.StatusAlive && m.DelegateCur >= queryProtocol && means(q.Nodes, tags, m) {
-			a.expected = append(a.expected, m.Name)
-			a.missing[m.Name] = &missing{answer: true, ack: q.Ack}
+			name := m.Name
+			a.expected = append(a.expected, name)
+			if m := (missing{answer: q.Name != pingQuery, ack: q.Ack}); m.answer || m.ack {
+				a.missing[name] = &m
+			}
 		}
 	}
 	if len(a.expected) == 0 {
