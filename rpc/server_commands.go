@@ -23,14 +23,17 @@ type command struct {
 	run func(c *conn, seq uint64, frame []byte) error
 }
 
+// nobody is no members, told apart from nil.
+var nobody = membersResponse{Members: []wireMember{}}
+
 var commands = map[string]command{
 	cmdHandshake:       {body: true, run: asking(nil, (*conn).handshake)},
 	cmdAuth:            {body: true, run: asking(nil, (*conn).auth)},
 	cmdEvent:           {body: true, run: asking(nil, (*conn).event)},
 	cmdForceLeave:      {body: true, run: asking(nil, (*conn).forceLeave)},
 	cmdJoin:            {body: true, empty: joinResponse{}, run: asking(joinResponse{}, (*conn).join)},
-	cmdMembers:         {empty: membersResponse{}, run: bare(membersResponse{}, (*conn).members)},
-	cmdMembersFiltered: {body: true, empty: membersResponse{}, run: asking(membersResponse{}, (*conn).membersFiltered)},
+	cmdMembers:         {empty: nobody, run: bare(nobody, (*conn).members)},
+	cmdMembersFiltered: {body: true, empty: nobody, run: asking(nobody, (*conn).membersFiltered)},
 	cmdTags:            {body: true, run: asking(nil, (*conn).tags)},
 	cmdStream:          {body: true, run: (*conn).stream},
 	cmdMonitor:         {body: true, run: (*conn).watchLog},

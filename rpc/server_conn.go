@@ -77,9 +77,13 @@ func (c *conn) lesser(o *conn) bool {
 }
 
 // end ends the connection at once, for a reason that goes into the log unless
-// it is nil. Only the first reason counts.
+// it is nil. Only the first reason counts. What a client that is too slow has
+// not taken yet is not kept for it.
 func (c *conn) end(why error) {
 	c.cancel(why)
+	if tcp, ok := c.net.(*net.TCPConn); ok && errors.Is(context.Cause(c.ctx), errTooSlow) {
+		_ = tcp.SetLinger(0)
+	}
 	c.net.Close()
 }
 

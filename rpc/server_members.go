@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 
 	"muster/cluster"
 )
@@ -25,16 +26,9 @@ func (c *conn) membersFiltered(_ context.Context, q membersFilteredRequest) (any
 // list is the body that lists the members that keep wants, all of them if it
 // is nil.
 func (s *Server) list(keep *memberFilter) body {
-	versions := s.Node.Versions()
-	members := s.Node.View().Members
+	members := s.Node.Roster()
 	if keep != nil {
-		var some []cluster.Member
-		for _, m := range members {
-			if keep.matches(m) {
-				some = append(some, m)
-			}
-		}
-		members = some
+		members = slices.DeleteFunc(members, func(m cluster.Present) bool { return !keep.matches(m.Member) })
 	}
 	return func(w *bufio.Writer) error {
 		b := appendString(appendMap(w.AvailableBuffer(), 1), "Members")
@@ -42,7 +36,7 @@ func (s *Server) list(keep *memberFilter) body {
 			return err
 		}
 		for _, m := range members {
-			if _, err := w.Write(appendMember(w.AvailableBuffer(), m, versions[m.Name])); err != nil {
+			if _, err := w.Write(appendMember(w.AvailableBuffer(), m.Member, m.Versions)); err != nil {
 				return err
 			}
 		}
