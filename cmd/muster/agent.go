@@ -2,47 +2,39 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
-	"os/signal"
+	"path/filepath"
 	"runtime/debug"
-	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
+	"muster/actions"
 	"muster/agent"
 	"muster/cluster"
 	"muster/config"
+	"muster/rpc"
 	"muster/web"
 )
 
-// stopLimit bounds a graceful stop: leaving, and ending the commands under
-// way. After it the agent exits with what it has.
-const stopLimit = 10 * time.Second
-
-// oneSignal is how soon a second signal is still the first: timeout(1) and its
-// like signal a process, and then its group.
-const oneSignal = 100 * time.Millisecond
-
-// eventBacklog is how many events may wait for the agent. Members are not
-// taken from events, so that only what triggers a rule's `on` could be
-// missed, and the resync makes up for that.
+// eventBacklog is how many events may wait to be taken in. Members are not
+// taken from events, so that only what rules act on could be missed; status
+// says how many were.
 const eventBacklog = 1024
 
 func (a *app) agentCommand() *cobra.Command {
 	var flags config.Flags
 	cmd := &cobra.Command{
 		Use:   "agent",
-		Short: "Run the agent: join the cluster and keep files in step",
+		Short: "Run the agent: join the cluster, keep files in step, act on events",
 		Long: `Run the agent in the foreground. It joins the cluster, and from then on keeps
-the files of every rule in step with the live members.
+the files of every rule in step with the live members, and acts on events. It
+takes what serf agent takes, and answers Serf's own commands; with --attach it
+follows a Serf agent that runs already instead of joining.
 
-SIGHUP reads the rules again. SIGINT and SIGTERM leave the cluster and stop
+SIGHUP reads the rules again, and of the configuration the log level, the
+tags and the event handlers. SIGINT and SIGTERM leave the cluster and stop
 within ten seconds; a second one stops at once.`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runAgent(cmd.Context(), flags) },
@@ -65,88 +57,110 @@ func (a *app) runAgent(ctx context.Context, flags config.Flags) error {
 	if err := a.printProblems(a.err, problems); err != nil {
 		return err
 	}
-	log := newLogger(a.err, cfg.Log)
-	cfg.Cluster.Logger = log
-	node, err := cluster.Join(cfg.Cluster)
+	log, err := openLog(a.err, cfg.Log)
 	if err != nil {
 		return err
 	}
-	events := node.Subscribe(eventBacklog)
-	defer events.Close()
-	keeper, err := agent.New(agent.Config{
-		Source: node, Events: events.C, Info: node.Info, RulesDir: cfg.Rules.Dir, StateDir: cfg.State.Dir, Resync: cfg.Rules.Resync,
-		Logger: log, Notify: notify(log), Watchdog: watchdogInterval(), Version: version(),
+	defer log.close()
+	if cfg.HTTP.Socket == "" {
+		cfg.HTTP.Socket = defaultSocket()
+	}
+	if cfg.HTTP.Socket, err = filepath.Abs(socketPath(cfg.HTTP.Socket)); err != nil {
+		return fmt.Errorf("cannot listen: %w", err)
+	}
+	s, err := assemble(cfg, log)
+	if err != nil {
+		return err
+	}
+	s.flags = flags
+	if err := s.listen(cfg); err != nil {
+		s.unlisten()
+		return err
+	}
+	return s.run(ctx)
+}
+
+// assemble makes what an agent consists of. Nothing happens on the network.
+func assemble(cfg config.Config, log *agentLog) (*services, error) {
+	s := &services{log: log, leave: cfg.Leave, tags: cfg.Cluster.Tags}
+	runner, err := actions.Open(actions.Config{
+		StateDir: cfg.State.Dir, Logger: log.Logger, Trusted: trusted(cfg.TrustedKeys, log.Logger),
+		MaxAge: cfg.EventMaxAge, Socket: cfg.HTTP.Socket, HandlerTimeout: cfg.HandlerTimeout,
+		Send: func(ctx context.Context, name string, payload []byte) error {
+			return s.member.Send(ctx, name, payload, true)
+		},
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := s.join(cfg, runner.Clock()); err != nil {
+		return nil, err
+	}
+	events := s.member.Subscribe(eventBacklog)
+	s.keeper, err = agent.New(agent.Config{
+		Source: s.member, Events: events.C, Lost: events.Lost, Info: s.member.Info, Send: s.member.Send,
+		Actions: runner, Handlers: cfg.Handlers, HandlersDir: cfg.HandlersDir, InsecureGossip: cfg.InsecureGossip,
+		RulesDir: cfg.Rules.Dir, StateDir: cfg.State.Dir, Resync: cfg.Rules.Resync,
+		Logger: log.Logger, Notify: notify(log.Logger), Watchdog: watchdogInterval(), Version: version(),
+	})
+	return s, err
+}
+
+// join makes the membership: a node of our own, with Serf's RPC to serve, or
+// an agent to follow.
+func (s *services) join(cfg config.Config, since uint64) (err error) {
+	if cfg.Attach != "" {
+		s.member, err = rpc.Attach(rpc.AttachConfig{Addr: cfg.Attach, AuthKey: cfg.RPC.AuthKey, Logger: s.log.Logger})
 		return err
 	}
-	socket := cfg.HTTP.Socket
-	if socket == "" {
-		socket = defaultSocket()
-	}
-	ln, err := web.Socket{Path: socketPath(socket), Mode: cfg.HTTP.Mode, Group: cfg.HTTP.Group}.Listen()
+	cfg.Cluster.Logger, cfg.Cluster.Since = s.log.Logger, since
+	s.node, err = cluster.Join(cfg.Cluster)
 	if err != nil {
-		return errors.Join(err, keeper.Close())
+		return err
 	}
-	return supervise(ctx, services{node, keeper, ln, log, cfg.Leave})
+	s.member = s.node
+	s.rpc = rpc.NewServer(rpc.ServerConfig{
+		Node: s.node, AuthKey: cfg.RPC.AuthKey, Leave: s.depart, Logs: s.log.lines, Logger: s.log.Logger,
+	})
+	return nil
 }
 
-// services is what one agent process runs.
-type services struct {
-	node   *cluster.Node
-	keeper *agent.Agent
-	ln     net.Listener
-	log    *slog.Logger
-	leave  config.Leave
+// listen opens what the agent listens on besides gossip: the API's socket,
+// and for a node of our own a socket and an address for Serf's RPC.
+func (s *services) listen(cfg config.Config) (err error) {
+	api := web.Socket{Path: cfg.HTTP.Socket, Mode: cfg.HTTP.Mode, Group: cfg.HTTP.Group}
+	if s.api, err = api.Listen(); err != nil || s.rpc == nil {
+		return err
+	}
+	api.Path = rpcSocketPath(api.Path)
+	ln, err := api.Listen()
+	if err != nil {
+		return err
+	}
+	s.rpcs = []net.Listener{ln}
+	if cfg.RPC.Addr == config.Off {
+		return nil
+	}
+	ln, err = rpc.Listen(cfg.RPC.Addr, cfg.RPC.AuthKey)
+	switch {
+	case err == nil:
+		s.rpcs = append(s.rpcs, ln)
+	case cfg.RPC.Explicit:
+		return err
+	default:
+		s.log.Warn("Serf's RPC is served on the socket alone: say where else with rpc_addr, or \"off\"", "socket", api.Path, "error", err)
+	}
+	return nil
 }
 
-// supervise runs the services until a signal or the first failure, then stops
-// them all and waits.
-func supervise(parent context.Context, s services) error {
-	stopping, stop := context.WithCancelCause(parent)
-	defer stop(nil)
-	group, ctx := errgroup.WithContext(stopping)
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(signals)
-	go func() {
-		var stopped time.Time
-		for sig := range signals {
-			switch {
-			case sig == syscall.SIGHUP:
-				s.reload(ctx)
-			case !stopped.IsZero() && time.Since(stopped) < oneSignal:
-			case ctx.Err() != nil:
-				s.log.Warn("stopped at once", "signal", sig.String())
-				os.Exit(exitFailed)
-			default:
-				cause := cluster.ErrStay
-				if sig == syscall.SIGINT && s.leave.OnInterrupt || sig == syscall.SIGTERM && s.leave.OnTerminate {
-					cause = nil
-				}
-				stopped = time.Now()
-				s.log.Info("stopping", "signal", sig.String(), "leave", cause == nil)
-				stop(cause)
-			}
+// unlisten closes what listen opened, and gives the state directory back.
+func (s *services) unlisten() {
+	for _, ln := range append(s.rpcs, s.api) {
+		if ln != nil {
+			ln.Close()
 		}
-	}()
-	context.AfterFunc(ctx, func() {
-		time.AfterFunc(stopLimit, func() {
-			s.log.Error("stopped without waiting further", "limit", stopLimit)
-			os.Exit(exitFailed)
-		})
-	})
-	group.Go(func() error { return s.node.Run(ctx) })
-	group.Go(func() error { return s.keeper.Run(ctx) })
-	group.Go(func() error { return web.Serve(ctx, s.ln, web.Handler(s.keeper), s.log) })
-	err := group.Wait()
-	s.log.Info("stopped")
-	return err
-}
-
-// reload reads the rules again, as `muster reload` does.
-func (s services) reload(ctx context.Context) {
-	if _, err := s.keeper.Reload(ctx); err != nil {
-		s.log.Error(fmt.Sprintf("cannot reload the rules: %v", err))
+	}
+	if err := s.keeper.Close(); err != nil {
+		s.log.Error(err.Error())
 	}
 }

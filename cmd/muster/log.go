@@ -9,19 +9,57 @@ import (
 	"sync"
 
 	"muster/config"
+	"muster/logs"
 )
 
-// newLogger logs as configured. Under systemd, lines of text carry their
+// keptLines is how many lines of the log a monitor is told that begins later:
+// as many as Serf's agent keeps.
+const keptLines = 512
+
+// An agentLog is an agent's log and what can be done with it.
+type agentLog struct {
+	*slog.Logger
+	lines  *logs.Log      // for monitors
+	level  *slog.LevelVar // of what is logged
+	syslog *logs.Syslog   // nil: not asked for
+}
+
+// openLog logs as configured.
+func openLog(w io.Writer, c config.Log) (*agentLog, error) {
+	l := &agentLog{level: new(slog.LevelVar)}
+	l.level.Set(c.Level)
+	next := handler(w, c.Format, l.level)
+	if c.Syslog.Enabled {
+		var err error
+		l.syslog, err = logs.OpenSyslog(logs.SyslogConfig{Facility: c.Syslog.Facility, Tag: "muster", Level: l.level})
+		if err != nil {
+			return nil, err
+		}
+		next = slog.NewMultiHandler(next, l.syslog)
+	}
+	l.lines = logs.New(next, keptLines)
+	l.Logger = slog.New(l.lines)
+	return l, nil
+}
+
+// close writes what waits to be written.
+func (l *agentLog) close() {
+	if l.syslog != nil {
+		l.syslog.Close()
+	}
+}
+
+// handler writes the log to w. Under systemd, lines of text carry their
 // priority for the journal (sd-daemon(3)) and leave the time to it.
-func newLogger(w io.Writer, c config.Log) *slog.Logger {
-	options := &slog.HandlerOptions{Level: c.Level}
+func handler(w io.Writer, format string, level slog.Leveler) slog.Handler {
+	options := &slog.HandlerOptions{Level: level}
 	switch {
-	case c.Format == "json":
-		return slog.New(slog.NewJSONHandler(w, options))
+	case format == "json":
+		return slog.NewJSONHandler(w, options)
 	case os.Getenv("JOURNAL_STREAM") != "":
-		return slog.New(newJournalHandler(w, options))
+		return newJournalHandler(w, options)
 	default:
-		return slog.New(slog.NewTextHandler(w, options))
+		return slog.NewTextHandler(w, options)
 	}
 }
 

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"muster/agent"
+	"muster/cluster"
+	"muster/config"
+	"muster/rpc"
+	"muster/signing"
+	"muster/web"
+)
+
+// stopLimit bounds a graceful stop: leaving, and ending the commands under
+// way. After it the agent exits with what it has.
+const stopLimit = 10 * time.Second
+
+// oneSignal is how soon a second signal is still the first: timeout(1) and its
+// like signal a process, and then its group.
+const oneSignal = 100 * time.Millisecond
+
+// A membership is where members and events come from: a node of our own, or
+// an agent that is followed.
+type membership interface {
+	agent.Source
+	Run(ctx context.Context) error
+	Info() cluster.Info
+	Subscribe(size int) *cluster.Subscription
+	Send(ctx context.Context, name string, payload []byte, coalesce bool) error
+}
+
+// services is what one agent process runs.
+type services struct {
+	member membership
+	node   *cluster.Node // nil: an agent is followed
+	keeper *agent.Agent
+	api    net.Listener
+	rpc    *rpc.Server // nil: an agent is followed
+	rpcs   []net.Listener
+	log    *agentLog
+	leave  config.Leave
+	flags  config.Flags
+	tags   map[string]string // as configured
+
+	part func(cause error) // ends the membership before the rest
+	gone chan struct{}     // closed when it has ended
+}
+
+// run runs the services until a signal, a client's wish or the first failure,
+// then stops them all and waits.
+func (s *services) run(parent context.Context) error {
+	stopping, stop := context.WithCancelCause(parent)
+	defer stop(nil)
+	group, ctx := errgroup.WithContext(stopping)
+	var inCluster context.Context
+	inCluster, s.part = context.WithCancelCause(ctx)
+	s.gone = make(chan struct{})
+
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	go s.heed(ctx, signals, stop)
+	context.AfterFunc(ctx, func() {
+		time.AfterFunc(stopLimit, func() {
+			s.log.Error("stopped without waiting further", "limit", stopLimit)
+			os.Exit(exitFailed)
+		})
+	})
+	group.Go(func() error {
+		defer stop(nil)
+		defer close(s.gone)
+		return s.member.Run(inCluster)
+	})
+	group.Go(func() error { return s.keeper.Run(ctx) })
+	group.Go(func() error { return web.Serve(ctx, s.api, web.Handler(s.keeper), s.log.Logger) })
+	for _, ln := range s.rpcs {
+		group.Go(func() error { return s.rpc.Serve(ctx, ln) })
+	}
+	err := group.Wait()
+	s.log.Info("stopped")
+	return err
+}
+
+// heed does what signals ask for.
+func (s *services) heed(ctx context.Context, signals <-chan os.Signal, stop context.CancelCauseFunc) {
+	var stopped time.Time
+	for sig := range signals {
+		switch {
+		case sig == syscall.SIGHUP:
+			s.reload(ctx)
+		case !stopped.IsZero() && time.Since(stopped) < oneSignal:
+		case ctx.Err() != nil:
+			s.log.Warn("stopped at once", "signal", sig.String())
+			os.Exit(exitFailed)
+		default:
+			cause := cluster.ErrStay
+			if sig == syscall.SIGINT && s.leave.OnInterrupt || sig == syscall.SIGTERM && s.leave.OnTerminate {
+				cause = nil
+			}
+			stopped = time.Now()
+			s.log.Info("stopping", "signal", sig.String(), "leave", cause == nil)
+			stop(cause)
+		}
+	}
+}
+
+// depart leaves the cluster because a client asks for it. It returns when
+// that is done; the rest then stops by itself.
+func (s *services) depart() {
+	s.log.Info("stopping", "asked_by", "a client of the RPC", "leave", true)
+	s.part(nil)
+	<-s.gone
+}
+
+// reload reads the rules again, as `muster reload` does, and of the
+// configuration what can change while the agent runs.
+func (s *services) reload(ctx context.Context) {
+	if _, err := s.keeper.Reload(ctx); err != nil {
+		s.log.Error(fmt.Sprintf("cannot reload the rules: %v", err))
+	}
+	s.reconfigure(ctx)
+}
+
+// trusted reads the trusted keys whenever it is asked whom to trust, so that
+// a key taken away is not trusted any more. Where they cannot be read, nobody
+// is.
+func trusted(path string, log *slog.Logger) func() *signing.Trusted {
+	if path == "" {
+		return nil
+	}
+	return func() *signing.Trusted {
+		keys, err := signing.ReadTrusted(path)
+		if err != nil {
+			log.Error("no signature is trusted", "error", err)
+			return nil
+		}
+		return keys
+	}
+}
