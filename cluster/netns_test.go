@@ -181,15 +181,19 @@ func (h *hosts) start(i int, c cluster.Config) *distant {
 	return d
 }
 
+// report returns the latest.
+func (d *distant) report() report {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.last
+}
+
 // wait waits until the node's report is as ok wants it.
 func (d *distant) wait(what string, ok func(report) bool) report {
 	d.t.Helper()
 	var last report
 	for range 600 {
-		d.mu.Lock()
-		last = d.last
-		d.mu.Unlock()
-		if ok(last) {
+		if last = d.report(); ok(last) {
 			return last
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -232,7 +236,7 @@ func TestDiscover(t *testing.T) {
 	h.start(2, cluster.Config{Name: "stranger", Bind: "10.99.0.2:8000", Discover: "other"}).waitFor("stranger:alive")
 	a.waitFor("a:alive b:alive")
 	b.waitFor("a:alive b:alive")
-	if i := a.last.Info; i.Discover != "farm" || i.DiscoverError != "" {
+	if i := a.report().Info; i.Discover != "farm" || i.DiscoverError != "" {
 		t.Errorf("info %+v", i)
 	}
 	if serf == "" {
@@ -365,8 +369,8 @@ func TestUDPBlocked(t *testing.T) {
 			}
 			a.waitFor(all)
 			b.waitFor(all)
-			if len(a.last.Info.Unreachable) > 0 {
-				t.Errorf("unreachable before: %+v", a.last.Info.Unreachable)
+			if u := a.report().Info.Unreachable; len(u) > 0 {
+				t.Errorf("unreachable before: %+v", u)
 			}
 			pass := h.drop(1, 2, c.what)
 			for d, other := range map[*distant]string{a: "b", b: "a"} {
