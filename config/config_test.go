@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -26,12 +27,17 @@ func testdata(t *testing.T, elem ...string) string {
 }
 
 func TestLoadFull(t *testing.T) {
+	// A checkout's mode may be any.
+	if err := os.Chmod("testdata/trusted.pub", 0o644); err != nil {
+		t.Fatal(err)
+	}
 	c, problems := Load(Flags{Config: "testdata/full.hcl"})
 	want := Config{
 		Cluster: cluster.Config{
 			Name: "web1", Bind: "127.0.0.1:17946", Advertise: "127.0.0.2:17946", Interface: "lo",
 			Join:          []string{"127.0.0.9", "127.0.0.8", "127.0.0.3", "127.0.0.4:17946", "seed.example"},
-			RetryInterval: 10 * time.Second, ReplayOnJoin: true,
+			RetryInterval: 10 * time.Second, RetryMax: 7, ReplayOnJoin: true,
+			Discover: "home", MDNS: cluster.MDNS{Interface: "lo", DisableIPv6: true},
 			EncryptKey: "c2l4dGVlbiBieXRlcyBoZQ==",
 			Tags: map[string]string{
 				"role": "web,db", "weight": "5", "spare": "false", "odd name": "2",
@@ -45,11 +51,20 @@ func TestLoadFull(t *testing.T) {
 			UserEventSizeLimit: 600, QuerySizeLimit: 1100, QueryResponseSizeLimit: 1200,
 		},
 		Leave: Leave{OnInterrupt: false, OnTerminate: false},
-		Rules: Rules{Dir: testdata(t, "rules"), Resync: 90 * time.Second},
-		HTTP:  HTTP{Socket: "/run/muster/api.sock", Mode: 0o600, Group: "adm"},
-		Log:   Log{Level: slog.LevelDebug, Format: "json"},
-		State: State{Dir: filepath.Join(filepath.Dir(testdata(t)), "state")},
-		Files: []string{"testdata/full.hcl", "testdata/serf/10-base.json", "testdata/serf/20-more.json"},
+		RPC:   RPC{Addr: "unix:" + testdata(t, "rpc.sock"), AuthKey: "open sesame", Explicit: true},
+		Handlers: []rules.Handler{
+			{On: []rules.EventFilter{{Type: "*"}}, Script: "env | grep SERF", Line: "env | grep SERF"},
+			{On: []rules.EventFilter{{Type: "member-join"}, {Type: "user", Name: "deploy"}}, Script: "deploy.sh --all",
+				Line: "member-join,user:deploy=deploy.sh --all"},
+		},
+		HandlersDir: testdata(t, "handlers"), HandlerTimeout: 45 * time.Second,
+		TrustedKeys: testdata(t, "trusted.pub"), EventMaxAge: 90 * time.Second, InsecureGossip: true,
+		Telemetry: Telemetry{Statsd: "127.0.0.1:8125", Statsite: "localhost:8126"},
+		Rules:     Rules{Dir: testdata(t, "rules"), Resync: 90 * time.Second},
+		HTTP:      HTTP{Socket: "/run/muster/api.sock", Mode: 0o600, Group: "adm"},
+		Log:       Log{Level: slog.LevelDebug, Format: "json", Syslog: Syslog{Enabled: true, Facility: "daemon"}},
+		State:     State{Dir: filepath.Join(filepath.Dir(testdata(t)), "state")},
+		Files:     []string{"testdata/full.hcl", "testdata/serf/10-base.json", "testdata/serf/20-more.json"},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Errorf("config (-want +got):\n%s", diff)
@@ -65,10 +80,10 @@ func TestFullIsFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	exempt := []string{"config_file", "keyring_file", "role", "validate_node_names"}
-	for _, block := range blocks {
+	exempt := []string{"config_file", "keyring_file", "role", "validate_node_names", "msgpackusenewtimeformat", "attach"}
+	for _, block := range append(blocks, mdnsBlock) {
 		for _, name := range names(block) {
-			if !strings.Contains(string(text), "\n  "+name+" ") && !slices.Contains(exempt, name) {
+			if !regexp.MustCompile(`(?m)^ +`+name+` `).Match(text) && !slices.Contains(exempt, name) {
 				t.Errorf("%s.%s is not in full.hcl", block, name)
 			}
 		}
@@ -111,6 +126,63 @@ func write(t *testing.T, dir, name, text string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// An agent that is attached to another serves no RPC of Serf's, and what is
+// wrong with a node of its own is not asked.
+func TestAttach(t *testing.T) {
+	dir := t.TempDir()
+	file := write(t, dir, "muster.hcl", `cluster {
+  attach    = "unix:serf.sock"
+  rpc_auth  = "sesame"
+  rpc_addr  = "127.0.0.1:7373"
+  node_name = "a b"
+}
+`)
+	c, problems := Load(Flags{Config: file})
+	want := Default()
+	want.Attach, want.RPC, want.Cluster.Name = "unix:"+filepath.Join(dir, "serf.sock"), RPC{Addr: Off, AuthKey: "sesame"}, "a b"
+	want.Files = []string{file}
+	if diff := cmp.Diff(want, c); diff != "" || problems.HasErrors() || len(problems) != 2 {
+		t.Errorf("problems %v, config (-want +got):\n%s", problems, diff)
+	}
+}
+
+func TestRPCOff(t *testing.T) {
+	f, err := parseFlags("--config", t.TempDir(), "--rpc-addr", "off")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, problems := Load(f)
+	if want := (RPC{Addr: Off, Explicit: true}); c.RPC != want || len(problems) > 0 {
+		t.Errorf("%+v, %v", c.RPC, problems)
+	}
+}
+
+// Only loopback and Unix sockets may do without a key.
+func TestOpenRPC(t *testing.T) {
+	for addr, want := range map[string]bool{
+		"0.0.0.0:7373": true, ":7373": true, "[::]:7373": true, "192.0.2.1:7373": true, "[2001:db8::1]:7373": true,
+		"127.0.0.1:7373": false, "127.3.2.1:1": false, "[::1]:7373": false, "localhost:7373": false, "/run/x.sock": false, "unix:/run/x:1": false,
+	} {
+		if err := checkRPC(addr); err != nil || open(addr) != want {
+			t.Errorf("%s: open %v, %v", addr, open(addr), err)
+		}
+		c := Default()
+		c.RPC.Addr = addr
+		if errs := c.mistakes(); len(errs) > 0 != want {
+			t.Errorf("%s: %v", addr, errs)
+		}
+		c.RPC.AuthKey = "sesame"
+		if errs := c.mistakes(); len(errs) > 0 {
+			t.Errorf("%s with a key: %v", addr, errs)
+		}
+	}
+	for _, addr := range []string{"7373", "localhost", "a b:1", "a:b", "a:99999", "unix:rel", ""} {
+		if checkRPC(addr) == nil {
+			t.Errorf("%q is an address", addr)
+		}
+	}
 }
 
 func TestReadableKeys(t *testing.T) {

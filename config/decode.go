@@ -10,6 +10,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"muster/rules"
 )
 
 // Types of fields that need more than storing a value.
@@ -22,11 +24,16 @@ type (
 // string and null say nothing. Lists are added to what is there, tags merged
 // into it. There is nothing for an expression to refer to.
 func decode(name string, expr hcl.Expression, field any) hcl.Diagnostics {
+	if v, bad := expr.Value(nil); !bad.HasErrors() && v.IsNull() {
+		return nil
+	}
 	switch p := field.(type) {
 	case *[]string:
 		list, diags := stringList(name, expr)
 		*p = append(*p, list...)
 		return diags
+	case *[]rules.Handler:
+		return eachString(name, expr, func(line string) error { return parse(line, p) })
 	case *map[string]string:
 		tags, diags := tagMap(name, expr)
 		if *p == nil {
@@ -117,13 +124,17 @@ func constant(expr hcl.Expression) (cty.Value, hcl.Diagnostics) {
 	return cty.NilVal, diags
 }
 
-func stringList(name string, expr hcl.Expression) ([]string, hcl.Diagnostics) {
+func stringList(name string, expr hcl.Expression) (list []string, diags hcl.Diagnostics) {
+	diags = eachString(name, expr, func(s string) error { list = append(list, s); return nil })
+	return list, diags
+}
+
+// eachString takes the strings of a list one by one.
+func eachString(name string, expr hcl.Expression, take func(string) error) (diags hcl.Diagnostics) {
 	items, bad := hcl.ExprList(expr)
 	if bad.HasErrors() {
-		return nil, mistake(expr.Range(), name+" must be a list of strings", `Write it in brackets: ["10.0.0.1", "10.0.0.2"].`)
+		return mistake(expr.Range(), name+" must be a list of strings", `Write it in brackets: ["…", "…"].`)
 	}
-	var list []string
-	var diags hcl.Diagnostics
 	for _, item := range items {
 		v, bad := constant(item)
 		switch {
@@ -132,10 +143,12 @@ func stringList(name string, expr hcl.Expression) ([]string, hcl.Diagnostics) {
 		case v.IsNull() || v.Type() != cty.String || v.AsString() == "":
 			diags = append(diags, mistake(item.Range(), name+" must be a list of strings, none of them empty", "")...)
 		default:
-			list = append(list, v.AsString())
+			if err := take(v.AsString()); err != nil {
+				diags = append(diags, mistake(item.Range(), err.Error(), "")...)
+			}
 		}
 	}
-	return list, diags
+	return diags
 }
 
 // tagMap reads tags. A value is a string, a number, true or false; a list of

@@ -20,6 +20,12 @@ func (l *loader) build(without int) Config {
 		}
 	}
 	c.Files = l.files
+	if c.Attach != "" {
+		c.RPC.Addr, c.RPC.Explicit = Off, false // the other agent serves it
+	}
+	if _, err := os.Stat(DefaultTrustedKeys); err == nil && c.TrustedKeys == "" {
+		c.TrustedKeys = DefaultTrustedKeys
+	}
 	return c
 }
 
@@ -31,6 +37,7 @@ func (l *loader) finish() (Config, rules.Problems) {
 		l.blame(err)
 	}
 	l.readableKeys(c)
+	l.idle(c)
 	slices.SortStableFunc(l.problems, func(a, b rules.Problem) int {
 		return cmp.Or(slices.Index(l.files, a.File)-slices.Index(l.files, b.File), a.Line-b.Line, a.Column-b.Column)
 	})
@@ -55,13 +62,33 @@ func (l *loader) blame(mistaken error) {
 	l.fail("%v", mistaken)
 }
 
-// readableKeys warns of encryption keys that everyone on this machine can read.
+// idle warns of settings that have no effect with attach. They may be meant
+// for another time, or stand in the other agent's own files.
+func (l *loader) idle(c Config) {
+	for _, s := range l.settings {
+		if c.Attach == "" || s.key.attached || s.key.block != "cluster" && s.key.block != mdnsBlock {
+			continue
+		}
+		why := fmt.Sprintf("no effect with attach: the agent at %s has its own setting", c.Attach)
+		if s.at.Empty() {
+			l.problems = append(l.problems, rules.Problem{Severity: rules.Warning, Summary: "--" + s.key.flag + ": " + why, Detail: "Leave it out."})
+			continue
+		}
+		l.diagnose(hcl.Diagnostics{{Severity: hcl.DiagWarning, Subject: &s.at, Summary: s.key.name + ": " + why, Detail: "Leave it out."}})
+	}
+}
+
+// readableKeys warns of secrets that everyone on this machine can read.
 func (l *loader) readableKeys(c Config) {
 	for _, s := range l.settings {
-		if s.key.name == "encrypt_key" && !s.at.Empty() && readableByAll(s.at.Filename) {
-			l.diagnose(hcl.Diagnostics{{Severity: hcl.DiagWarning, Subject: &s.at, Summary: "everyone on this machine can read this key",
-				Detail: fmt.Sprintf("chmod o-r %s, or keep the key in a keyring_file of mode 0600.", s.at.Filename)}})
+		if !s.key.secret || s.at.Empty() || !readableByAll(s.at.Filename) {
+			continue
 		}
+		remedy := fmt.Sprintf("chmod o-r %s", s.at.Filename)
+		if s.key.name == "encrypt_key" {
+			remedy += ", or keep the key in a keyring_file of mode 0600"
+		}
+		l.diagnose(hcl.Diagnostics{{Severity: hcl.DiagWarning, Subject: &s.at, Summary: "everyone on this machine can read this key", Detail: remedy + "."}})
 	}
 	if file := c.Cluster.KeyringFile; file != "" && readableByAll(file) {
 		l.problems = append(l.problems, rules.Problem{Severity: rules.Warning, File: file,

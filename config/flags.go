@@ -1,7 +1,7 @@
 package config
 
 import (
-	"fmt"
+	"slices"
 
 	"github.com/spf13/pflag"
 )
@@ -17,27 +17,15 @@ type Flags struct {
 }
 
 // Add defines every flag of `muster agent` that says the same as a key
-// of muster.hcl, Serf's own names among them. Flags of Serf's that this
-// version does not support are errors that say so.
+// of muster.hcl, all of Serf's own among them.
 func (f *Flags) Add(fs *pflag.FlagSet) {
-	fs.StringVar(&f.Config, "config", "", "`PATH` of muster.hcl, or of a directory of *.hcl (default "+DefaultPath+")")
+	f.addConfig(fs)
 	files := (*serfFiles)(&f.SerfFiles)
 	fs.Var(files, "config-file", "`FILE` in Serf's JSON; repeatable")
 	fs.Var(files, "config-dir", "`DIR` of *.json in Serf's JSON; repeatable")
 	for _, k := range keys {
-		if k.flag == "" {
-			continue
-		}
-		flag := fs.VarPF(&flagValue{flags: f, key: k}, k.flag, "", k.usage)
-		flag.Hidden = k.usage == ""
-		if isBool(k.field(&Config{})) {
-			flag.NoOptDefVal = "true"
-		}
-	}
-	for _, m := range unsupported {
-		if m.flag != "" {
-			flag := fs.VarPF(unsupportedFlag(m), m.flag, "", "")
-			flag.Hidden, flag.NoOptDefVal = true, "true"
+		if k.flag != "" {
+			f.addKey(fs, k)
 		}
 	}
 }
@@ -46,8 +34,15 @@ func (f *Flags) Add(fs *pflag.FlagSet) {
 // works on, without being one: --config, --rules and --state.
 func (f *Flags) AddPathFlags(fs *pflag.FlagSet) {
 	f.addConfig(fs)
+	f.addKeys(fs, "rules", "state")
+}
+
+// AddAttachFlag defines --attach, for a command that may ask a Serf agent.
+func (f *Flags) AddAttachFlag(fs *pflag.FlagSet) { f.addKeys(fs, "attach") }
+
+func (f *Flags) addKeys(fs *pflag.FlagSet, flags ...string) {
 	for _, k := range keys {
-		if k.flag == "rules" || k.flag == "state" {
+		if slices.Contains(flags, k.flag) {
 			f.addKey(fs, k)
 		}
 	}
@@ -110,11 +105,3 @@ type serfFiles []string
 func (s *serfFiles) Set(path string) error { *s = append(*s, path); return nil }
 func (s *serfFiles) String() string        { return "" }
 func (s *serfFiles) Type() string          { return "path" }
-
-type unsupportedFlag missing
-
-func (u unsupportedFlag) Set(string) error {
-	return fmt.Errorf("this version of muster does not support it. %s", u.instead)
-}
-func (u unsupportedFlag) String() string { return "" }
-func (u unsupportedFlag) Type() string   { return "value" }

@@ -3,17 +3,18 @@ package config
 import (
 	"fmt"
 	"slices"
-	"time"
 )
 
 // A key is one thing that can be set. The table of them is all that this
 // package knows: files, flags and messages follow it.
 type key struct {
-	block, name string // empty name: only a flag sets it
+	block, name string // empty name: only a flag sets it; a block in a block is cluster.mdns
 	flag        string // without dashes; empty: no flag sets it
 	usage       string // the flag's help; empty: hidden
 	path        bool   // a relative path counts from the directory of its file
 	warning     string // said whenever it is set
+	secret      bool   // never shown
+	attached    bool   // of the cluster block: means something with attach, too
 	// field returns a pointer to where the value goes; decode knows its type.
 	field func(*Config) any
 }
@@ -29,15 +30,27 @@ var keys = []key{
 		field: func(c *Config) any { return &c.Cluster.Interface }},
 	{block: "cluster", flag: "interface",
 		field: func(c *Config) any { return &c.Cluster.Interface }},
+	{block: "cluster", name: "attach", flag: "attach", attached: true, usage: "`ADDR` of a Serf agent's RPC: follow that agent instead of joining the cluster",
+		field: func(c *Config) any { return (*address)(&c.Attach) }},
 	{block: "cluster", name: "start_join", flag: "join", usage: "`ADDR[:PORT]` of a member to join through, retried while alone; repeatable",
 		field: func(c *Config) any { return &c.Cluster.Join }},
 	{block: "cluster", name: "retry_join", flag: "retry-join", usage: "the same as --join",
 		field: func(c *Config) any { return &c.Cluster.Join }},
 	{block: "cluster", name: "retry_interval", flag: "retry-interval", usage: "longest `TIME` between two rounds of joining (default 30s)",
 		field: func(c *Config) any { return &c.Cluster.RetryInterval }},
+	{block: "cluster", name: "retry_max_attempts", flag: "retry-max", usage: "give up joining after `N` times --retry-interval (default 0: never)",
+		field: func(c *Config) any { return &c.Cluster.RetryMax }},
+	{block: "cluster", name: "discover", flag: "discover", usage: "`NAME` of the cluster to look for by multicast DNS",
+		field: func(c *Config) any { return &c.Cluster.Discover }},
+	{block: mdnsBlock, name: "interface", flag: "mdns-iface", usage: "network interface `NAME` for --discover (default that of --iface)",
+		field: func(c *Config) any { return &c.Cluster.MDNS.Interface }},
+	{block: mdnsBlock, name: "disable_ipv4", flag: "mdns-disable-ipv4", usage: "leave IPv4 out of --discover",
+		field: func(c *Config) any { return &c.Cluster.MDNS.DisableIPv4 }},
+	{block: mdnsBlock, name: "disable_ipv6", flag: "mdns-disable-ipv6", usage: "leave IPv6 out of --discover",
+		field: func(c *Config) any { return &c.Cluster.MDNS.DisableIPv6 }},
 	{block: "cluster", name: "replay_on_join", flag: "replay", usage: "take the user events sent before the join",
 		field: func(c *Config) any { return &c.Cluster.ReplayOnJoin }},
-	{block: "cluster", name: "encrypt_key", flag: "encrypt", usage: "base64 `KEY` of 16, 24 or 32 bytes; everyone on this machine can see it: prefer --keyring-file",
+	{block: "cluster", name: "encrypt_key", flag: "encrypt", secret: true, usage: "base64 `KEY` of 16, 24 or 32 bytes; everyone on this machine can see it: prefer --keyring-file",
 		field: func(c *Config) any { return &c.Cluster.EncryptKey }},
 	{block: "cluster", name: "keyring_file", flag: "keyring-file", usage: "`FILE` of keys, a JSON list, the first one encrypts", path: true,
 		field: func(c *Config) any { return &c.Cluster.KeyringFile }},
@@ -83,7 +96,36 @@ var keys = []key{
 		field: func(c *Config) any { return &c.Cluster.QuerySizeLimit }},
 	{block: "cluster", name: "query_response_size_limit",
 		field: func(c *Config) any { return &c.Cluster.QueryResponseSizeLimit }},
-	{block: "cluster", name: "log_level", flag: "log-level", usage: "least `LEVEL` that is logged: debug, info, warn or error (default info)",
+	{block: "cluster", name: "msgpackusenewtimeformat", warning: "no time is sent to anybody; leave it out",
+		field: func(*Config) any { return new(bool) }},
+
+	{block: "cluster", name: "rpc_addr", flag: "rpc-addr", usage: "`ADDR:PORT` or unix:PATH to serve Serf's RPC at, or off (default " + DefaultRPCAddr + ")",
+		field: func(c *Config) any { return (*rpcAddress)(&c.RPC) }},
+	{block: "cluster", name: "rpc_auth", secret: true, attached: true,
+		field: func(c *Config) any { return &c.RPC.AuthKey }},
+
+	{block: "cluster", name: "event_handlers", flag: "event-handler", attached: true, usage: "shell `LINE` that runs when events occur: [FILTER,…=]SCRIPT; repeatable",
+		field: func(c *Config) any { return &c.Handlers }},
+	{block: "cluster", name: "handlers_dir", flag: "handlers-dir", attached: true, usage: "`DIR` of executable NAME.sh, each run by the user event NAME", path: true,
+		field: func(c *Config) any { return &c.HandlersDir }},
+	{block: "cluster", name: "handler_timeout", attached: true,
+		field: func(c *Config) any { return &c.HandlerTimeout }},
+	{block: "cluster", name: "trusted_keys", flag: "trusted-keys", attached: true, usage: "`PATH` of public keys that may sign events, a file or a directory of *.pub (default " + DefaultTrustedKeys + ")", path: true,
+		field: func(c *Config) any { return &c.TrustedKeys }},
+	{block: "cluster", name: "event_max_age", attached: true,
+		field: func(c *Config) any { return &c.EventMaxAge }},
+	{block: "cluster", name: "insecure_gossip", flag: "insecure-gossip", attached: true, usage: "let rules act on events although the gossip is not encrypted",
+		field: func(c *Config) any { return &c.InsecureGossip }},
+
+	{block: "cluster", name: "statsd_addr", attached: true,
+		field: func(c *Config) any { return &c.Telemetry.Statsd }},
+	{block: "cluster", name: "statsite_addr", attached: true,
+		field: func(c *Config) any { return &c.Telemetry.Statsite }},
+	{block: "cluster", name: "enable_syslog", flag: "syslog", attached: true, usage: "send the log to syslog, too",
+		field: func(c *Config) any { return &c.Log.Syslog.Enabled }},
+	{block: "cluster", name: "syslog_facility", attached: true,
+		field: func(c *Config) any { return &c.Log.Syslog.Facility }},
+	{block: "cluster", name: "log_level", flag: "log-level", attached: true, usage: "least `LEVEL` that is logged: debug, info, warn or error (default info)",
 		field: func(c *Config) any { return &c.Log.Level }},
 
 	{block: "rules", name: "dir", flag: "rules", usage: "`DIR` of the rules (default " + DefaultRulesDir + ")", path: true,
@@ -110,24 +152,15 @@ var keys = []key{
 // blocks lists the blocks of muster.hcl.
 var blocks = []string{"cluster", "rules", "http", "log", "state"}
 
-// A missing is a setting of Serf's that this version does not have.
-type missing struct{ name, flag, instead string }
+// mdnsBlock stands in the cluster block.
+const mdnsBlock = "cluster.mdns"
 
-var unsupported = []missing{
-	{"attach", "attach", "muster joins the cluster itself; leave this out."},
-	{"discover", "discover", "Name members in start_join."},
-	{"enable_syslog", "syslog", "The journal, or whatever reads standard error, takes the log."},
-	{"event_handlers", "event-handler", "Leave the handlers to a Serf agent beside this one."},
-	{"mdns", "", "Name members in start_join."},
-	{"", "mdns-iface", "Name members with --join."},
-	{"", "mdns-disable-ipv4", "Name members with --join."},
-	{"", "mdns-disable-ipv6", "Name members with --join."},
-	{"retry_max_attempts", "retry-max", "muster tries its seeds for as long as it is alone; leave this out."},
-	{"rpc_addr", "rpc-addr", "The local API is on a Unix socket: see the http block."},
-	{"rpc_auth", "", "The local API is on a Unix socket: see the http block."},
-	{"statsd_addr", "", "Leave this out."},
-	{"statsite_addr", "", "Leave this out."},
-	{"syslog_facility", "", "The journal, or whatever reads standard error, takes the log."},
+// place shows where a key belongs.
+func (k key) place() (block, example string) {
+	if k.block == mdnsBlock {
+		return "mdns", fmt.Sprintf("cluster { mdns { %s = … } }", k.name)
+	}
+	return k.block, fmt.Sprintf("%s { %s = … }", k.block, k.name)
 }
 
 // find returns the setting of that name in a block.
@@ -143,7 +176,7 @@ func find(block, name string) (key, bool) {
 func names(block string) []string {
 	var out []string
 	if block == "cluster" {
-		out = append(out, "config_file", "config_dir")
+		out = append(out, "config_file", "config_dir", "mdns")
 	}
 	for _, k := range keys {
 		if k.block == block && k.name != "" {
@@ -151,23 +184,4 @@ func names(block string) []string {
 		}
 	}
 	return out
-}
-
-// mistakes returns what is wrong with c as a whole, one error for each.
-func (c Config) mistakes() []error {
-	var errs []error
-	switch err := c.Cluster.Validate().(type) {
-	case nil:
-	case interface{ Unwrap() []error }:
-		errs = err.Unwrap()
-	default:
-		errs = []error{err}
-	}
-	if c.Rules.Resync < time.Second {
-		errs = append(errs, fmt.Errorf("cannot look again every %v: resync is at least 1s", c.Rules.Resync))
-	}
-	if err := oneOf(c.Log.Format, "text", "json"); err != nil {
-		errs = append(errs, fmt.Errorf("cannot log in this format: %w", err))
-	}
-	return errs
 }

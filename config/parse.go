@@ -18,8 +18,18 @@ func parse(text string, field any) error {
 	switch p := field.(type) {
 	case *string:
 		*p = text
+	case *address:
+		*p = address(text)
+	case *rpcAddress:
+		p.Addr, p.Explicit = text, true
 	case *[]string:
 		*p = append(*p, text)
+	case *[]rules.Handler:
+		h, err := rules.ParseHandler(text)
+		if err != nil {
+			return err
+		}
+		*p = append(*p, h)
 	case *map[string]string:
 		k, v, ok := strings.Cut(text, "=")
 		if !ok || k == "" {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -35,11 +36,27 @@ type setting struct {
 
 func (l *loader) diagnose(diags hcl.Diagnostics) {
 	for _, p := range rules.Diagnose(diags, l.sources) {
-		if line := strings.ToLower(p.Snippet); strings.Contains(line, "encrypt") || strings.Contains(line, "auth") {
-			p.Snippet = "" // never show a secret
+		if l.secret(p) {
+			p.Snippet = ""
 		}
 		l.problems = append(l.problems, p)
 	}
+}
+
+// secret reports whether what a problem would show may be a secret: its key
+// stands in the same line, or before it with the value to come.
+func (l *loader) secret(p rules.Problem) bool {
+	text := p.Snippet
+	lines := bytes.SplitN(l.sources[p.File], []byte("\n"), p.Line)
+	for i := p.Line - 2; i >= 0 && i < len(lines); i-- {
+		before := bytes.TrimSpace(lines[i])
+		if len(before) > 0 && !bytes.HasSuffix(before, []byte("=")) && !bytes.HasSuffix(before, []byte(":")) && !bytes.Contains(before, []byte("<<")) {
+			break
+		}
+		text += string(before)
+	}
+	text = strings.ToLower(text)
+	return strings.Contains(text, "encrypt") || strings.Contains(text, "auth")
 }
 
 // fail is a mistake that has no place in a file.
@@ -103,7 +120,7 @@ func (l *loader) hcl(text []byte, name string) {
 	}
 	for _, b := range body.Blocks {
 		if !slices.Contains(blocks, b.Type) {
-			l.diagnose(mistake(b.TypeRange, fmt.Sprintf("no block is called %q", b.Type), choose(b.Type, blocks)))
+			l.diagnose(mistake(b.TypeRange, fmt.Sprintf("no block is called %q", b.Type), cmp.Or(whereIs(b.Type), choose(b.Type, blocks))))
 			continue
 		}
 		if len(b.Labels) > 0 {
@@ -123,7 +140,14 @@ func (l *loader) block(b *hclsyntax.Block, dir string) {
 		l.setting(b.Type, a.Name, a.NameRange, a.Expr, dir)
 	}
 	for _, inner := range b.Body.Blocks {
-		if _, ok := find(b.Type, inner.Type); ok {
+		if b.Type == "cluster" && inner.Type == "mdns" {
+			for _, a := range inOrder(inner.Body.Attributes) {
+				l.setting(mdnsBlock, a.Name, a.NameRange, a.Expr, dir)
+			}
+			for _, b := range inner.Body.Blocks {
+				l.unknown(mdnsBlock, b.Type, b.TypeRange)
+			}
+		} else if _, ok := find(b.Type, inner.Type); ok {
 			l.diagnose(mistake(inner.TypeRange, fmt.Sprintf("%s is a setting, not a block", inner.Type), fmt.Sprintf("Write %s = { … }.", inner.Type)))
 		} else {
 			l.unknown(b.Type, inner.Type, inner.TypeRange)
@@ -184,6 +208,10 @@ func (l *loader) json(text []byte, name string) {
 
 // setting takes one key with its value.
 func (l *loader) setting(block, name string, at hcl.Range, expr hcl.Expression, dir string) {
+	if block == "cluster" && name == "mdns" {
+		l.mdns(expr, dir)
+		return
+	}
 	k, ok := find(block, name)
 	if !ok {
 		l.unknown(block, name, at)
@@ -204,30 +232,55 @@ func (l *loader) setting(block, name string, at hcl.Range, expr hcl.Expression, 
 	}})
 }
 
+// mdns takes the settings of mdns where it is written as a map, as in Serf's
+// JSON.
+func (l *loader) mdns(expr hcl.Expression, dir string) {
+	if v, bad := expr.Value(nil); !bad.HasErrors() && v.IsNull() {
+		return
+	}
+	pairs, bad := hcl.ExprMap(expr)
+	if bad.HasErrors() {
+		l.diagnose(mistake(expr.Range(), "mdns must be a map", `Write it in braces: { interface = "eth0" }.`))
+		return
+	}
+	for _, pair := range pairs {
+		name, diags := constant(pair.Key)
+		if diags.HasErrors() {
+			l.diagnose(diags)
+			continue
+		}
+		l.setting(mdnsBlock, strings.ToLower(plain(name)), pair.Key.Range(), pair.Value, dir)
+	}
+}
+
 // resolve makes a path absolute. dir is where relative ones count from.
 func (k key) resolve(field any, dir string) {
-	if p, ok := field.(*string); ok && k.path && *p != "" {
-		if abs, err := filepath.Abs(under(dir, *p)); err == nil {
+	switch p := field.(type) {
+	case *address:
+		*p = address(resolveRPC(string(*p), dir))
+	case *rpcAddress:
+		p.Addr = resolveRPC(p.Addr, dir)
+	case *string:
+		if abs, err := filepath.Abs(under(dir, *p)); k.path && *p != "" && err == nil {
 			*p = abs
 		}
 	}
 }
 
-// unknown reports a key that there is not, or not in this version.
+// unknown reports a key that there is not.
 func (l *loader) unknown(block, name string, at hcl.Range) {
-	i := slices.IndexFunc(unsupported, func(m missing) bool { return m.name == name })
-	if block != "cluster" || i < 0 {
-		l.diagnose(mistake(at, fmt.Sprintf("no key in %s is called %q", block, name), cmp.Or(whereIs(name), choose(name, names(block)))))
-		return
-	}
-	l.diagnose(mistake(at, fmt.Sprintf("%s is a key of Serf's that this version of muster does not support", name), unsupported[i].instead))
+	l.diagnose(mistake(at, fmt.Sprintf("no key in %s is called %q", block, name), cmp.Or(whereIs(name), choose(name, names(block)))))
 }
 
 // whereIs says which block a key belongs in.
 func whereIs(name string) string {
+	if name == "mdns" {
+		return "It belongs in the cluster block: cluster { mdns { … } }."
+	}
 	for _, k := range keys {
 		if k.name == name {
-			return fmt.Sprintf("It belongs in the %s block: %s { %s = … }.", k.block, k.block, k.name)
+			block, example := k.place()
+			return fmt.Sprintf("It belongs in the %s block: %s.", block, example)
 		}
 	}
 	return ""

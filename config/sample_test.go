@@ -33,9 +33,9 @@ func TestSampleUncommented(t *testing.T) {
 	}
 	uncommented := commented.ReplaceAllString(string(text), "  $1")
 	// These look at the machine: there is no such file or interface here.
-	uncommented = regexp.MustCompile(`(?m)^  (config_file|config_dir|interface|keyring_file) = .*$`).ReplaceAllString(uncommented, "")
+	uncommented = regexp.MustCompile(`(?m)^  (config_file|config_dir|interface|keyring_file|attach|trusted_keys|handlers_dir) = .*$`).ReplaceAllString(uncommented, "")
 	for _, k := range keys {
-		if k.name != "" && k.warning == "" && !strings.Contains(uncommented+"interface keyring_file", k.name) {
+		if k.name != "" && k.warning == "" && !strings.Contains(uncommented+"interface keyring_file attach trusted_keys handlers_dir", k.name) {
 			t.Errorf("the sample lacks %s", k.name)
 		}
 	}
@@ -44,7 +44,12 @@ func TestSampleUncommented(t *testing.T) {
 		t.Fatal(problems)
 	}
 	d := Default()
-	if diff := cmp.Diff([]any{d.Leave, d.Rules, d.Log, d.State, d.HTTP.Mode}, []any{c.Leave, c.Rules, c.Log, c.State, c.HTTP.Mode}); diff != "" {
+	if diff := cmp.Diff(values(d), values(c)); diff != "" {
 		t.Errorf("defaults (-code +sample):\n%s", diff)
 	}
+}
+
+// values are those of a configuration that have a default.
+func values(c Config) []any {
+	return []any{c.Leave, c.Rules, c.Log, c.State, c.HTTP.Mode, c.RPC.Addr, c.HandlerTimeout, c.EventMaxAge, c.InsecureGossip, c.Cluster.RetryMax}
 }

@@ -25,6 +25,11 @@ cluster {
   # A network interface whose address to listen on, instead of naming it.
   # interface = "eth0"
 
+  # Follow a Serf agent that already runs, through its RPC, instead of joining
+  # the cluster: what is said here about this node then has no effect, and
+  # rpc_auth is what that agent wants to hear.
+  # attach = "127.0.0.1:7373"
+
   # Members to join through. One that answers is enough; while this node is
   # alone they are tried again and again. retry_join means the same.
   # start_join = ["10.0.0.1", "10.0.0.2:7946"]
@@ -32,6 +37,15 @@ cluster {
 
   # The longest time between two rounds of joining.
   # retry_interval = "30s"
+
+  # Give up, and end the agent, when nobody could be joined for this many times
+  # retry_interval. 0 means never; so does having known others.
+  # retry_max_attempts = 0
+
+  # Find the others by multicast DNS, under a name that they share, and on which
+  # network: interface = "eth0", by default the one above.
+  # discover = "home"
+  # mdns = { disable_ipv4 = false, disable_ipv6 = false }
 
   # Take the user events that were sent before this node joined.
   # replay_on_join = false
@@ -92,6 +106,37 @@ cluster {
   # user_event_size_limit = 512
   # query_size_limit = 1024
   # query_response_size_limit = 1024
+
+  # Where Serf's RPC is served, for `serf` and its clients: "ADDR:PORT",
+  # "unix:PATH" or "off". Where others than this machine can reach it, clients
+  # must know rpc_auth. With that in it this file must not be readable by all.
+  # rpc_addr = "127.0.0.1:7373"
+  # rpc_auth = "sesame"
+
+  # Shell lines that run when events occur, as Serf runs them, and a directory
+  # of executable NAME.sh, each of which the user event NAME runs; and after
+  # which time one of them is ended. See docs/language.md.
+  # event_handlers = ["member-join,member-failed=roll.sh", "user:deploy=deploy.sh"]
+  # handlers_dir = "/etc/muster/handlers.d"
+  # handler_timeout = "30s"
+
+  # The public keys of those who may sign events: a file, or a directory of
+  # *.pub. Default: /etc/muster/trusted_keys, if there is one. And how old a
+  # signed event may be.
+  # trusted_keys = "/etc/muster/trusted_keys"
+  # event_max_age = "5m"
+
+  # Let rules act on events although the gossip is not encrypted, so that
+  # anybody in the network can forge them.
+  # insecure_gossip = false
+
+  # Where Serf's measurements go, to a statsd by UDP, to a statsite by TCP.
+  # statsd_addr = "127.0.0.1:8125"
+  # statsite_addr = "127.0.0.1:8125"
+
+  # Send the log to syslog, too.
+  # enable_syslog = false
+  # syslog_facility = "LOCAL0"
 
   # Serf's name for log.level; "TRACE" and "ERR" are understood.
   # log_level = "info"

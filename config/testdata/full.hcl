@@ -8,6 +8,8 @@ cluster {
   start_join              = ["127.0.0.3", "127.0.0.4:17946"]
   retry_join              = ["seed.example"]
   retry_interval          = "10s"
+  retry_max_attempts      = 7
+  discover                = "home"
   replay_on_join          = true
   encrypt_key             = "c2l4dGVlbiBieXRlcyBoZQ=="
   tags                    = { role = ["web", "db"], weight = 5, spare = false, "odd name" = "${1 + 1}" }
@@ -30,7 +32,27 @@ cluster {
   query_size_limit          = 1100
   query_response_size_limit = 1200
 
+  rpc_addr        = "unix:rpc.sock"
+  rpc_auth        = "open sesame"
+  event_handlers  = ["env | grep SERF", "member-join,user:deploy=deploy.sh --all"]
+  handlers_dir    = "handlers"
+  handler_timeout = "45s"
+  trusted_keys    = "trusted.pub"
+  event_max_age   = "90s"
+  insecure_gossip = true
+
+  statsd_addr     = "127.0.0.1:8125"
+  statsite_addr   = "localhost:8126"
+  enable_syslog   = true
+  syslog_facility = "daemon"
+
   log_level = "ERR"
+
+  mdns {
+    interface    = "lo"
+    disable_ipv4 = false
+    disable_ipv6 = true
+  }
 }
 
 rules {

@@ -1,0 +1,4 @@
+cluster {
+  attach   = "localhost"
+  rpc_addr = "7373"
+}
