@@ -223,3 +223,7 @@ func (f *fake) all() []string {
 	defer f.mu.Unlock()
 	return append([]string(nil), f.ran...)
 }
+
+func failing(text string) command.Result {
+	return command.Result{ExitCode: 1, Output: []byte(text)}
+}
