@@ -27,7 +27,7 @@ type AttachConfig struct {
 	// is given up; default 10s.
 	Timeout time.Duration
 	// Look is how often the members are listed without any event, default 1s;
-	// less often where a list takes longer than a hundredth of that.
+	// less often where a list takes longer than half a percent of that.
 	Look time.Duration
 	// Quiet is how long nothing may change before the members count as
 	// settled after a connection, default 1s; Settle is when they do so

@@ -93,7 +93,7 @@ func (a *Attached) pump(stream *Stream, heard *memory) {
 // How much of the agent's time lists may take: the pause after one is at
 // least busy times as long, where nothing was heard idle times.
 const (
-	busy, idle       = 10, 100
+	busy, idle       = 10, 200
 	minGap, maxGap   = 100 * time.Millisecond, 3 * time.Second
 	maxLook          = 10 * time.Second
 	lookWhileJoining = 4 // a part of Quiet

@@ -13,12 +13,12 @@ type limits struct {
 	bytes    int // of the frame
 	elements int // values in it, all levels together
 	depth    int // maps and arrays within each other
+	width    int // keys and values, or values, of one map or array; 0: any
 }
 
-// fromServer bounds what a client takes: the list of 10,000 members with all
-// their tags is a frame of 4 MB and 600,000 values; the longest possible, of
-// 100,000, still fits.
-var fromServer = limits{bytes: 64 << 20, elements: 8 << 20, depth: 8}
+// fromServer bounds what a client takes: a list of 10,000 members with five
+// tags each is a frame of 2.6 MB and 340,000 values, and one of 100,000 fits.
+var fromServer = limits{bytes: 64 << 20, elements: 4 << 20, depth: 8, width: 128 << 10}
 
 // errFrame is in the error about bytes that are no frame, or too much of one.
 var errFrame = errors.New("not a message of Serf's RPC")
@@ -58,6 +58,9 @@ func (f *frameReader) next() ([]byte, error) {
 				err = io.ErrUnexpectedEOF
 			}
 			return nil, err
+		}
+		if most := f.limits.width; most > 0 && n > most {
+			return nil, fmt.Errorf("%w: a map or an array of %d", errFrame, n)
 		}
 		if n > 0 {
 			if depth == min(f.limits.depth, len(open)) {

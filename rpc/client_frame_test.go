@@ -48,7 +48,7 @@ func TestFrames(t *testing.T) {
 
 // What is too much, or no message, is refused as soon as that is known.
 func TestFramesRefused(t *testing.T) {
-	small := limits{bytes: 1000, elements: 100, depth: 3}
+	small := limits{bytes: 1000, elements: 100, depth: 3, width: 300}
 	for name, c := range map[string]struct {
 		in   string
 		want string
@@ -62,6 +62,8 @@ func TestFramesRefused(t *testing.T) {
 		"huge array":  {"\xdd\xff\xff\xff\xff", "longer than 1000 bytes"},
 		"many values": {"\xdc\x00\xf0" + strings.Repeat("\xc0", 240), "more than 100 values"},
 		"many texts":  {"\x93" + strings.Repeat("\xda\x02\x00"+strings.Repeat("x", 512), 3), "longer than 1000 bytes"},
+		"wide array":  {"\xdc\x01\x2d", "array of 301"},
+		"wide map":    {"\xde\x00\x97", "array of 302"},
 		"extension":   {"\xd4\x01\x02", "of type 0xd4"},
 		"unused":      {"\xc1", "of type 0xc1"},
 		"cut":         {"\x92\xc0", "unexpected EOF"},
@@ -80,7 +82,7 @@ func TestFrameLengthsLie(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for range 100 {
-		for _, in := range []string{"\xdb\x03\xff\x00\x00", "\xdd\x03\xff\x00\x00", "\xdf\x01\xff\xff\xff"} {
+		for _, in := range []string{"\xdb\x03\xff\x00\x00", "\xdd\x00\x01\xff\xff", "\xdf\x00\x00\xff\xff"} {
 			if _, err := newFrameReader(strings.NewReader(in+"abc"), fromServer).next(); !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Fatal(err)
 			}

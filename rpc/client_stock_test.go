@@ -1,8 +1,11 @@
 package rpc
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +17,8 @@ import (
 	"time"
 
 	"muster/cluster"
+	"muster/cluster/clustertest"
+	"muster/logs"
 )
 
 // A stock is Serf's own agent, a real process.
@@ -153,10 +158,73 @@ func listed(ms []Member) string {
 	return listing(ms, func(m Member) cluster.Member { return m.Member })
 }
 
+// An agent is one that a Client drives.
+type agent struct {
+	bind, rpc string
+	kill      func()
+}
+
+func (s *stock) agent() agent { return agent{s.bind, s.rpc, s.kill} }
+
+// startOurs runs a node with our server until the test ends.
+func startOurs(t *testing.T, key string, c cluster.Config) agent {
+	t.Helper()
+	book := &logbook{}
+	log := logs.New(slog.NewTextHandler(book, nil), 100)
+	c.Bind = fmt.Sprintf("127.62.%d.%d", os.Getpid()%250, nextStock.Add(1))
+	c.Logger = slog.New(log)
+	node, err := cluster.Join(clustertest.Fast(c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := Listen("127.0.0.1:0", key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	var work, left sync.WaitGroup
+	server := NewServer(ServerConfig{
+		Node: node, AuthKey: key, Logs: log, Logger: c.Logger,
+		Leave: func() { left.Go(func() { cancel(nil) }) },
+	})
+	for _, run := range []func(context.Context) error{
+		node.Run, func(ctx context.Context) error { return server.Serve(ctx, ln) },
+	} {
+		work.Go(func() {
+			if err := run(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	kill := func() {
+		cancel(cluster.ErrStay)
+		work.Wait()
+		left.Wait()
+	}
+	t.Cleanup(func() {
+		kill()
+		if t.Failed() {
+			t.Logf("log of %s:\n%s", c.Name, book)
+		}
+	})
+	eventually(t, c.Name+" is up", func() bool { return node.View().Settled })
+	return agent{node.Info().Bind, ln.Addr().String(), kill}
+}
+
 // Every call, against Serf's own agent.
 func TestClientDrivesStock(t *testing.T) {
-	a := startStock(t, "a", "-rpc-auth=sesame", "-tag", "role=web")
-	b := startStock(t, "b")
+	drive(t, startStock(t, "a", "-rpc-auth=sesame", "-tag", "role=web").agent(), startStock(t, "b").agent())
+}
+
+// And against ours.
+func TestClientDrivesOurs(t *testing.T) {
+	drive(t, startOurs(t, "sesame", cluster.Config{Name: "a", Tags: map[string]string{"role": "web"}}),
+		startOurs(t, "", cluster.Config{Name: "b"}))
+}
+
+// drive makes every call of a client: a has the key sesame and the tag role,
+// b none.
+func drive(t *testing.T, a, b agent) {
 	o := Options{AuthKey: "sesame"}
 	c, other := dial(t, a.rpc, o), dial(t, b.rpc, Options{})
 	ctx := t.Context()
@@ -173,7 +241,7 @@ func TestClientDrivesStock(t *testing.T) {
 	if err != nil || listed(ms) != "a:alive" {
 		t.Fatalf("Members = %s, %v", listed(ms), err)
 	}
-	if m := ms[0]; m.Addr.String()+":7946" != a.bind || m.Port != 7946 || m.Tags["role"] != "web" || m.DelegateCur != 5 {
+	if m := ms[0]; netip.AddrPortFrom(m.Addr, m.Port).String() != a.bind || m.Tags["role"] != "web" || m.DelegateCur != 5 {
 		t.Errorf("a is %+v", m)
 	}
 	if _, err := c.Members(ctx, Filter{Name: "["}); err == nil || !strings.Contains(err.Error(), "missing closing ]") {
@@ -194,7 +262,7 @@ func TestClientDrivesStock(t *testing.T) {
 	if err := e.Respond(nil); !errors.Is(err, cluster.ErrNoAnswer) {
 		t.Errorf("answering a user event: %v", err)
 	}
-	if err := c.Event(ctx, "long", make([]byte, 600), false); err == nil || !strings.Contains(err.Error(), "exceeds") {
+	if err := c.Event(ctx, "long", make([]byte, 600), false); err == nil || !strings.Contains(err.Error(), "512") {
 		t.Errorf("a payload of 600 bytes: %v", err)
 	}
 
@@ -258,7 +326,7 @@ func TestClientDrivesStock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if line, err := lines.Next(ctx); err != nil || !strings.Contains(line, "[INFO]") {
+	if line, err := lines.Next(ctx); err != nil || !strings.Contains(line, "[INFO] ") {
 		t.Errorf("log line %q, %v", line, err)
 	}
 	if _, err := c.Monitor(ctx, "debug"); err == nil || !strings.Contains(err.Error(), "Monitor already exists") {

@@ -1,14 +1,17 @@
 package rpc
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -352,15 +355,68 @@ func TestQueryEnds(t *testing.T) {
 	}
 }
 
-// Ten thousand members are an answer like any other.
-func TestTenThousandMembers(t *testing.T) {
-	all := wireMembers(10_000)
+// Ten thousand members are an answer like any other, and a hundred thousand
+// are not too many.
+func TestManyMembers(t *testing.T) {
+	var all atomic.Pointer[[]wireMember]
 	f := startFake(t, func(p *peer, command string, seq uint64) {
-		_ = p.send(seq, "", membersResponse{Members: all})
+		_ = p.send(seq, "", membersResponse{Members: *all.Load()})
 	})
 	c := dial(t, f.addr, Options{})
-	ms, err := c.Members(t.Context(), Filter{})
-	if err != nil || len(ms) != len(all) {
-		t.Fatalf("%d members, %v", len(ms), err)
+	for _, n := range []int{10_000, 100_000} {
+		list := wireMembers(n)
+		all.Store(&list)
+		ms, err := c.Members(t.Context(), Filter{})
+		if err != nil || len(ms) != n {
+			t.Fatalf("%d members, %v", len(ms), err)
+		}
+	}
+}
+
+// A server that sends as much as it may, of what grows most when it is
+// decoded, ends the connection or is put up with, but takes no memory to
+// speak of.
+func TestServerWantsMemory(t *testing.T) {
+	list := func(count string, of string, n int) string {
+		return "\x82\xa5Error\xa0\xa3Seq\x02\x81\xa7Members\xdd" + count + strings.Repeat(of, n)
+	}
+	for name, body := range map[string]string{
+		"empty members":    list("\x00\x02\x00\x00", "\xc0", 128<<10),
+		"too many members": list("\x00\x80\x00\x00", "\xc0", 8<<20),
+		"members of tags":  list("\x00\x00\x40\x00", "\x81\xa4Tags\x8f"+strings.Repeat("\xa1x\xa0", 15), 16<<10),
+		"a lie":            list("\x00\x02\x00\x00", "\x81\xa4Tags\xdf\x00\x00\xff\xff", 1),
+	} {
+		f := startFake(t, func(p *peer, command string, seq uint64) {
+			_, _ = io.WriteString(p.conn, body)
+			p.conn.Close()
+		})
+		c := dial(t, f.addr, Options{})
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, _ = c.Members(t.Context(), Filter{}) // the error, if any, does not matter here
+		runtime.ReadMemStats(&after)
+		if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 200 {
+			t.Errorf("%s: %d MB", name, took)
+		} else {
+			t.Logf("%s: %d MB", name, took)
+		}
+	}
+}
+
+// BenchmarkMembers is what a list costs the client; the frame comes from
+// memory.
+func BenchmarkMembers(b *testing.B) {
+	frame := pack(b, membersResponse{Members: wireMembers(10_000)})
+	b.SetBytes(int64(len(frame)))
+	for b.Loop() {
+		got, err := newFrameReader(bytes.NewReader(frame), fromServer).next()
+		if err != nil {
+			b.Fatal(err)
+		}
+		var answer membersResponse
+		if err := decode(got, &answer); err != nil {
+			b.Fatal(err)
+		}
+		sortedMembers(answer.Members)
 	}
 }
