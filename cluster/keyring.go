@@ -21,8 +21,16 @@ type keyringFile struct {
 	last []byte // of the draft, as put into the file
 }
 
+// newKeyringFile brings the file at path up to date and does away with a
+// draft that does not count.
 func newKeyringFile(path string, log *slog.Logger) *keyringFile {
-	return &keyringFile{path: path, draft: draftOf(path), log: log}
+	k := &keyringFile{path: path, draft: draftOf(path), log: log}
+	if latestKeyring(path) == k.draft {
+		k.sync()
+	} else {
+		os.Remove(k.draft)
+	}
+	return k
 }
 
 // draftOf returns where Serf writes what is to become the keyring file.
