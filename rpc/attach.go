@@ -200,10 +200,13 @@ const maxTags = 512
 func (a *Attached) connection() (*Client, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.client == nil {
+	switch {
+	case a.client != nil:
+		return a.client, nil
+	case a.info.Problem != "":
 		return nil, errors.New(a.info.Problem)
 	}
-	return a.client, nil
+	return nil, fmt.Errorf("there is no connection to the Serf agent at %s at the moment", a.c.Addr)
 }
 
 // note changes what Info returns.

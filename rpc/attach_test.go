@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -218,6 +219,74 @@ func TestAttachHangingAgent(t *testing.T) {
 	if n := strings.Count(log.String(), "not following"); n > 3 {
 		t.Errorf("%d lines about it", n)
 	}
+}
+
+// An agent of ours is followed like Serf's own; what it hears comes without
+// Serf's delay, and its restart takes nobody from the view.
+func TestAttachFollowsOurs(t *testing.T) {
+	addr := filepath.Join(t.TempDir(), "rpc.sock") // the same after a restart
+	start := func(c cluster.Config) agent {
+		c.Name = "a"
+		return startOursAt(t, addr, "sesame", c)
+	}
+	one := start(cluster.Config{})
+	two := startOurs(t, "", cluster.Config{Name: "b", Join: []string{one.bind}})
+	a, _ := attach(t, AttachConfig{Addr: addr, AuthKey: "sesame"})
+	sub := a.Subscribe(1024)
+	defer sub.Close()
+	a.wait(t, "a b")
+	stop := a.never(t, "a", "b")
+	for i := range 3 {
+		epoch := a.View().Epoch
+		one.kill()
+		one = start(cluster.Config{Bind: one.bind, Join: []string{two.bind}})
+		eventually(t, "there is a new connection", func() bool { return a.View().Epoch > epoch })
+		a.wait(t, "a b")
+		word := fmt.Sprintf("word%d", i)
+		if err := dial(t, two.rpc, Options{}).Event(t.Context(), word, nil, false); err != nil {
+			t.Fatal(err)
+		}
+		hears(t, sub, word)
+	}
+	stop()
+	if err := a.SetTags(t.Context(), func(tags map[string]string) { tags["x"] = "y" }); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the tag is in the view", func() bool { return a.View().SelfMember().Tags["x"] == "y" })
+}
+
+// A following may end at any moment, and so may its connections.
+func TestAttachEndsDuringEvents(t *testing.T) {
+	f := startFollowed(t, wireMembers(3))
+	done := make(chan struct{})
+	var work sync.WaitGroup
+	work.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case f.events <- userEventRecord{Event: "user", Name: "tick", LTime: uint64(i)}:
+			case <-done:
+				return
+			}
+			if i%500 == 0 {
+				f.drop()
+			}
+		}
+	})
+	for i := range 200 {
+		a, err := Attach(AttachConfig{Addr: f.addr, Backoff: time.Millisecond, Look: time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sub := a.Subscribe(1)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%20)*time.Millisecond)
+		if err := a.Run(ctx); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		cancel()
+		sub.Close()
+	}
+	close(done)
+	work.Wait()
 }
 
 // A following is one of a fake agent whose list a test changes.

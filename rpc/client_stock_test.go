@@ -169,15 +169,22 @@ func (s *stock) agent() agent { return agent{s.bind, s.rpc, s.kill} }
 // startOurs runs a node with our server until the test ends.
 func startOurs(t *testing.T, key string, c cluster.Config) agent {
 	t.Helper()
+	return startOursAt(t, "127.0.0.1:0", key, c)
+}
+
+func startOursAt(t *testing.T, addr, key string, c cluster.Config) agent {
+	t.Helper()
 	book := &logbook{}
 	log := logs.New(slog.NewTextHandler(book, nil), 100)
-	c.Bind = fmt.Sprintf("127.62.%d.%d", os.Getpid()%250, nextStock.Add(1))
+	if c.Bind == "" {
+		c.Bind = fmt.Sprintf("127.62.%d.%d", os.Getpid()%250, nextStock.Add(1))
+	}
 	c.Logger = slog.New(log)
 	node, err := cluster.Join(clustertest.Fast(c))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := Listen("127.0.0.1:0", key)
+	ln, err := Listen(addr, key)
 	if err != nil {
 		t.Fatal(err)
 	}
