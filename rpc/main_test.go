@@ -66,6 +66,7 @@ type served struct {
 	Book *logbook
 	Log  *logs.Log
 	Left chan struct{} // one slot: a client asked for a leave
+	Stop func()        // stops the node as a crash does, and the RPC
 }
 
 // serve runs a node and serves its RPC until the test ends.
@@ -100,9 +101,12 @@ func serve(tb testing.TB, node cluster.Config, c rpc.ServerConfig) *served {
 	}
 	run("node", s.Run)
 	run("server", func(ctx context.Context) error { return rpc.NewServer(c).Serve(ctx, ln) })
-	tb.Cleanup(func() {
+	s.Stop = func() {
 		cancel(cluster.ErrStay)
 		wg.Wait()
+	}
+	tb.Cleanup(func() {
+		s.Stop()
 		if tb.Failed() {
 			tb.Logf("log of %s:\n%.20000s", s.Info().Name, s.Book)
 		}
