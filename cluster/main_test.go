@@ -22,7 +22,21 @@ func TestMain(m *testing.M) {
 	if c := os.Getenv(elsewhere); c != "" {
 		os.Exit(runElsewhere(c))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(patient{m})
+}
+
+// patient waits for goroutines that end by themselves: memberlist's ping of a
+// node that was killed lasts, after several in a row, up to eight intervals.
+type patient struct{ *testing.M }
+
+func (p patient) Run() int {
+	code := p.M.Run()
+	for range 5 {
+		if goleak.Find() == nil {
+			break
+		}
+	}
+	return code
 }
 
 // A node is a real one that a test runs.
