@@ -43,8 +43,15 @@ func (t *tagOwner) set(ctx context.Context, change func(map[string]string)) erro
 	if maps.Equal(next, t.now) {
 		return nil
 	}
+	return t.put(next)
+}
+
+// put makes tags that were checked those of now, which it may be already, and
+// keeps them. Whose turn it is calls it.
+func (t *tagOwner) put(next map[string]string) error {
+	changed := !maps.Equal(next, t.now)
 	t.now = next
-	if in := t.live.Load(); in != nil {
+	if in := t.live.Load(); in != nil && changed {
 		// A failure means that nobody has been seen to take it up in time.
 		// It stands all the same: the next exchange of state carries it.
 		err := in.gate.tags.write(func() error { return in.serf.SetTags(next) })
