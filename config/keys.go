@@ -15,6 +15,7 @@ type key struct {
 	warning     string // said whenever it is set
 	secret      bool   // never shown
 	attached    bool   // of the cluster block: means something with attach, too
+	live        bool   // a running agent takes a new value
 	// field returns a pointer to where the value goes; decode knows its type.
 	field func(*Config) any
 }
@@ -54,9 +55,9 @@ var keys = []key{
 		field: func(c *Config) any { return &c.Cluster.EncryptKey }},
 	{block: "cluster", name: "keyring_file", flag: "keyring-file", usage: "`FILE` of keys, a JSON list, the first one encrypts", path: true,
 		field: func(c *Config) any { return &c.Cluster.KeyringFile }},
-	{block: "cluster", name: "tags", flag: "tag", usage: "tag `KEY=VALUE` of this node; repeatable",
+	{block: "cluster", name: "tags", live: true, flag: "tag", usage: "tag `KEY=VALUE` of this node; repeatable",
 		field: func(c *Config) any { return &c.Cluster.Tags }},
-	{block: "cluster", name: "role", flag: "role", warning: `Serf replaced it by tags; write tags = { role = "…" }`,
+	{block: "cluster", name: "role", live: true, flag: "role", warning: `Serf replaced it by tags; write tags = { role = "…" }`,
 		field: func(c *Config) any { return (*roleTag)(&c.Cluster.Tags) }},
 	{block: "cluster", name: "tags_file", flag: "tags-file", usage: "`FILE` that keeps tags changed at run time", path: true,
 		field: func(c *Config) any { return &c.Cluster.TagsFile }},
@@ -68,9 +69,9 @@ var keys = []key{
 		field: func(c *Config) any { return &c.Cluster.Profile }},
 	{block: "cluster", name: "protocol", flag: "protocol", usage: "Serf's protocol `VERSION`, 2 to 5 (default 5)",
 		field: func(c *Config) any { return &c.Cluster.Protocol }},
-	{block: "cluster", name: "leave_on_terminate",
+	{block: "cluster", name: "leave_on_terminate", live: true,
 		field: func(c *Config) any { return &c.Leave.OnTerminate }},
-	{block: "cluster", name: "skip_leave_on_interrupt",
+	{block: "cluster", name: "skip_leave_on_interrupt", live: true,
 		field: func(c *Config) any { return (*inverse)(&c.Leave.OnInterrupt) }},
 	{block: "cluster", name: "enable_compression",
 		field: func(c *Config) any { return (*inverse)(&c.Cluster.DisableCompression) }},
@@ -104,17 +105,17 @@ var keys = []key{
 	{block: "cluster", name: "rpc_auth", secret: true, attached: true,
 		field: func(c *Config) any { return &c.RPC.AuthKey }},
 
-	{block: "cluster", name: "event_handlers", flag: "event-handler", attached: true, usage: "shell `LINE` that runs when events occur: [FILTER,…=]SCRIPT; repeatable",
+	{block: "cluster", name: "event_handlers", live: true, flag: "event-handler", attached: true, usage: "shell `LINE` that runs when events occur: [FILTER,…=]SCRIPT; repeatable",
 		field: func(c *Config) any { return &c.Handlers }},
-	{block: "cluster", name: "handlers_dir", flag: "handlers-dir", attached: true, usage: "`DIR` of executable NAME.sh, each run by the user event NAME", path: true,
+	{block: "cluster", name: "handlers_dir", live: true, flag: "handlers-dir", attached: true, usage: "`DIR` of executable NAME.sh, each run by the user event NAME", path: true,
 		field: func(c *Config) any { return &c.HandlersDir }},
 	{block: "cluster", name: "handler_timeout", attached: true,
 		field: func(c *Config) any { return &c.HandlerTimeout }},
-	{block: "cluster", name: "trusted_keys", flag: "trusted-keys", attached: true, usage: "`PATH` of public keys that may sign events, a file or a directory of *.pub (default " + DefaultTrustedKeys + ")", path: true,
+	{block: "cluster", name: "trusted_keys", live: true, flag: "trusted-keys", attached: true, usage: "`PATH` of public keys that may sign events, a file or a directory of *.pub (default " + DefaultTrustedKeys + ")", path: true,
 		field: func(c *Config) any { return &c.TrustedKeys }},
 	{block: "cluster", name: "event_max_age", attached: true,
 		field: func(c *Config) any { return &c.EventMaxAge }},
-	{block: "cluster", name: "insecure_gossip", flag: "insecure-gossip", attached: true, usage: "let rules act on events although the gossip is not encrypted",
+	{block: "cluster", name: "insecure_gossip", live: true, flag: "insecure-gossip", attached: true, usage: "let rules act on events although the gossip is not encrypted",
 		field: func(c *Config) any { return &c.InsecureGossip }},
 
 	{block: "cluster", name: "statsd_addr", attached: true,
@@ -125,7 +126,7 @@ var keys = []key{
 		field: func(c *Config) any { return &c.Log.Syslog.Enabled }},
 	{block: "cluster", name: "syslog_facility", attached: true,
 		field: func(c *Config) any { return &c.Log.Syslog.Facility }},
-	{block: "cluster", name: "log_level", flag: "log-level", attached: true, usage: "least `LEVEL` that is logged: debug, info, warn or error (default info)",
+	{block: "cluster", name: "log_level", live: true, flag: "log-level", attached: true, usage: "least `LEVEL` that is logged: debug, info, warn or error (default info)",
 		field: func(c *Config) any { return &c.Log.Level }},
 
 	{block: "rules", name: "dir", flag: "rules", usage: "`DIR` of the rules (default " + DefaultRulesDir + ")", path: true,
@@ -140,7 +141,7 @@ var keys = []key{
 	{block: "http", name: "group",
 		field: func(c *Config) any { return &c.HTTP.Group }},
 
-	{block: "log", name: "level",
+	{block: "log", name: "level", live: true,
 		field: func(c *Config) any { return &c.Log.Level }},
 	{block: "log", name: "format", flag: "log-format", usage: "`FORMAT` of the log: text or json (default text)",
 		field: func(c *Config) any { return &c.Log.Format }},
