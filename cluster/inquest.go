@@ -111,6 +111,9 @@ func (in *incarnation) coroner(ctx context.Context) {
 
 // inquire looks into one claim, and lets the claimant in if it is right.
 func (in *incarnation) inquire(ctx context.Context, c claim) {
+	if in.node.reach.reports(c.name) {
+		return // no answer means nothing: it is this node that cannot hear it
+	}
 	if !in.stands(c) || !in.answersTo(c.name, c.claimed) {
 		return
 	}

@@ -324,6 +324,13 @@ func routed(t *testing.T, n int) *hosts {
 	return h
 }
 
+// refuse lets host i itself refuse to send what it would send to host j.
+func (h *hosts) refuse(i, j int, what string) (pass func()) {
+	h.t.Helper()
+	h.ip("-n %s rule add to 10.99.%d.2 %s prohibit", h.host(i), j, what)
+	return func() { h.t.Helper(); h.ip("-n %s rule del to 10.99.%d.2 %s prohibit", h.host(i), j, what) }
+}
+
 // drop lets the router drop packets between hosts i and j; "ipproto udp" are
 // those of UDP. It returns how to let them pass again.
 func (h *hosts) drop(i, j int, what string) (pass func()) {
@@ -349,13 +356,15 @@ func unreachable(r report) (names []string) {
 func TestUDPBlocked(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		what  string // is dropped between a and b
+		block func(*hosts, int, int, string) func()
+		what  string // is blocked between a and b
 		third bool   // there is a third node, which reaches both
 		why   string
 	}{
-		{"two", "ipproto udp", false, "it answers over TCP but not over UDP: let UDP port 7946 through, both ways"},
-		{"three", "ipproto udp", true, "it answers over TCP but not over UDP: let UDP port 7946 through, both ways"},
-		{"all", "", true, "only others reach it, this node neither over UDP nor TCP"},
+		{"two", (*hosts).drop, "ipproto udp", false, "it answers over TCP but not over UDP: let UDP port 7946 through, both ways"},
+		{"three", (*hosts).drop, "ipproto udp", true, "it answers over TCP but not over UDP: let UDP port 7946 through, both ways"},
+		{"here", (*hosts).refuse, "ipproto udp", true, "it answers over TCP but not over UDP: let UDP port 7946 through, both ways"},
+		{"all", (*hosts).drop, "", true, "only others reach it, this node neither over UDP nor TCP"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -372,7 +381,7 @@ func TestUDPBlocked(t *testing.T) {
 			if u := a.report().Info.Unreachable; len(u) > 0 {
 				t.Errorf("unreachable before: %+v", u)
 			}
-			pass := h.drop(1, 2, c.what)
+			pass := c.block(h, 1, 2, c.what)
 			for d, other := range map[*distant]string{a: "b", b: "a"} {
 				r := d.wait("the other is unreachable", func(r report) bool { return slices.Equal(unreachable(r), []string{other}) })
 				if u := r.Info.Unreachable[0]; !strings.HasPrefix(u.Why, c.why) || u.Count < 3 || u.Since.IsZero() || u.Last.Before(u.Since) {

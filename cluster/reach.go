@@ -137,6 +137,14 @@ func (r *reach) all() []Unreachable {
 	return out
 }
 
+// reports reports whether a member is one that only others reach.
+func (r *reach) reports(name string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.members[name]
+	return p != nil && p.reported
+}
+
 // due returns the members to report, by name.
 func (r *reach) due() (names []string) {
 	r.mu.Lock()

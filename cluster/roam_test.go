@@ -21,6 +21,27 @@ func lan(c cluster.Config) cluster.Config {
 // Fifty members, all there are besides this node, restart at new addresses at
 // once. As nobody has seen the old ones fail, their names are taken at first.
 func TestFiftyMembersMove(t *testing.T) {
+	t.Run("away", func(t *testing.T) {
+		testMove(t, func(ms []cluster.Member) {
+			for i := range ms {
+				addr := ms[i].Addr.As4()
+				addr[1] += 50
+				ms[i].Addr = netip.AddrFrom4(addr)
+			}
+		})
+	})
+	t.Run("around", func(t *testing.T) { // each is where another was
+		testMove(t, func(ms []cluster.Member) {
+			first := ms[0].Addr
+			for i := range ms[1:] {
+				ms[i].Addr = ms[i+1].Addr
+			}
+			ms[len(ms)-1].Addr = first
+		})
+	})
+}
+
+func testMove(t *testing.T, move func([]cluster.Member)) {
 	t.Parallel()
 	u := universe(t)
 	members := clustertest.Members("web", 50, map[string]string{"v": "1"})
@@ -29,10 +50,8 @@ func TestFiftyMembersMove(t *testing.T) {
 	}
 	n := start(t, lan(cluster.Config{Name: "n", Join: []string{u.Seed()}}))
 	n.wait("all", func(v cluster.View) bool { return v.Settled && len(v.Members) == 51 })
+	move(members)
 	for i := range members {
-		addr := members[i].Addr.As4()
-		addr[1] += 50
-		members[i].Addr = netip.AddrFrom4(addr)
 		members[i].Tags = map[string]string{"v": "2"}
 	}
 	moved := func() (k int) {

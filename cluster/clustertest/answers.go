@@ -108,7 +108,7 @@ func (u *Universe) answers(name string, at netip.Addr) bool {
 func (u *Universe) lives(at netip.Addr) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return at == seed || u.addrs[at]
+	return at == seed || u.addrs[at] > 0
 }
 
 // refute contradicts a suspicion.

@@ -31,8 +31,8 @@ type Universe struct {
 
 	mu      sync.Mutex
 	members map[string]*fake
-	addrs   map[netip.Addr]bool // where they are
-	nodes   map[string]string   // real nodes by name: where they are
+	addrs   map[netip.Addr]int // how many are there
+	nodes   map[string]string  // real nodes by name: where they are
 	clock   uint64
 	conns   map[net.Conn]struct{}
 	closed  bool
@@ -67,7 +67,7 @@ func NewUniverse(port int) (*Universe, error) {
 		err := c.Control(func(fd uintptr) { berr = unix.BindToDevice(int(fd), "lo") })
 		return errors.Join(err, berr)
 	}}
-	u := &Universe{members: map[string]*fake{}, addrs: map[netip.Addr]bool{}, nodes: map[string]string{}, conns: map[net.Conn]struct{}{}, clock: 1}
+	u := &Universe{members: map[string]*fake{}, addrs: map[netip.Addr]int{}, nodes: map[string]string{}, conns: map[net.Conn]struct{}{}, clock: 1}
 	var err error
 	for range 10 {
 		if u.tcp, err = lc.Listen(context.Background(), "tcp4", fmt.Sprintf(":%d", port)); err != nil {
@@ -164,8 +164,10 @@ func (u *Universe) set(m cluster.Member) [][]byte {
 	if m.Port == 0 {
 		m.Port = u.port
 	}
-	delete(u.addrs, f.Addr)
-	u.addrs[m.Addr] = true
+	if known {
+		u.addrs[f.Addr]--
+	}
+	u.addrs[m.Addr]++
 	f.Member = m
 	u.clock++
 	switch m.Status {
