@@ -108,7 +108,7 @@ func TestCommandsAreDocumented(t *testing.T) {
 		}
 		return string(out)
 	}
-	commands := regexp.MustCompile(`(?m)^  ([a-z]+) +[A-Z]`).FindAllStringSubmatch(help(), -1)
+	commands := regexp.MustCompile(`(?m)^  ([a-z-]+) +[A-Z]`).FindAllStringSubmatch(help(), -1)
 	if len(commands) < 12 {
 		t.Fatalf("found only %d commands", len(commands))
 	}

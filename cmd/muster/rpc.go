@@ -53,6 +53,8 @@ func (a *app) rpcAddress(cmd *cobra.Command) (string, error) {
 	switch _, err := os.Stat(path); {
 	case !errors.Is(err, fs.ErrNotExist):
 		return "unix:" + path, nil
+	case exists(socketPath(a.socket)):
+		return "", fmt.Errorf("the agent at %s serves no RPC of its own: it follows another one, which --rpc-addr or SERF_RPC_ADDR can name", a.socket)
 	case chosen:
 		return "", fmt.Errorf("cannot reach the agent at %s: is it running? start it with `muster agent`, or say where it listens with --socket or --rpc-addr", a.socket)
 	default:
@@ -69,4 +71,9 @@ func rpcSocketPath(socket string) string {
 		return filepath.Join(dir, "rpc.sock")
 	}
 	return filepath.Join(dir, strings.TrimSuffix(name, ".sock")+"-rpc.sock")
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
