@@ -492,3 +492,34 @@ func TestAttachNobodyThere(t *testing.T) {
 		t.Error("an address without a port was taken")
 	}
 }
+
+// One look gives the whole view quickly, or says why there is none.
+func TestLook(t *testing.T) {
+	one := startStock(t, "a")
+	startStock(t, "b", "-join="+one.bind)
+	c := AttachConfig{Addr: one.rpc, Quiet: 200 * time.Millisecond}
+	eventually(t, "both are there", func() bool {
+		v, err := Look(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v.Settled && v.Self == "a" && shown(v.Members) == "a b"
+	})
+
+	alone := startFollowed(t, wireMembers(1))
+	c.Addr, c.Hold = alone.addr, 300*time.Millisecond
+	if v, err := Look(t.Context(), c); err != nil || shown(v.Members) != "n000" || !v.Settled {
+		t.Errorf("the view of an agent alone: %s, %v", shown(v.Members), err)
+	}
+	c.Hold = time.Hour
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err := Look(ctx, c)
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "lists nobody else alive") {
+		t.Errorf("an agent alone, no time: %v", err)
+	}
+	c.Addr = "/nonexistent/rpc.sock"
+	if _, err := Look(t.Context(), c); err == nil || !strings.Contains(err.Error(), "is one running?") {
+		t.Errorf("no agent: %v", err)
+	}
+}
