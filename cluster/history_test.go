@@ -136,29 +136,3 @@ func TestHistoryIsBounded(t *testing.T) {
 		t.Error("another payload is no other event")
 	}
 }
-
-func TestReplies(t *testing.T) {
-	var r replies
-	now := time.Unix(0, 0)
-	members := func() []Member { return []Member{{Name: "known"}} }
-	passed := 0
-	for range 3 * maxUnknown {
-		if r.admit("unknown", "self", members, now) == nil {
-			passed++
-		}
-	}
-	if passed != maxUnknown {
-		t.Errorf("%d answers of unknown nodes pass", passed)
-	}
-	for _, name := range []string{"self", "known"} {
-		if err := r.admit(name, "self", members, now); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if r.admit("bad\nname", "self", members, now) == nil {
-		t.Error("a bad name passes")
-	}
-	if err := r.admit("unknown", "self", members, now.Add(time.Minute)); err != nil {
-		t.Errorf("a minute later: %v", err)
-	}
-}

@@ -99,18 +99,20 @@ func (n *Node) JoinThrough(ctx context.Context, addrs []string, replay bool) (in
 	if err != nil {
 		return 0, fmt.Errorf("cannot join: %w", err)
 	}
-	var joined int
+	joined := make(chan int, 1)
 	err = in.do(ctx, func() error {
-		joined, err = in.joinAll(ctx, addrs, replay)
+		n, err := in.joinAll(ctx, addrs, replay)
+		joined <- n
 		return err
 	})
-	if ctx.Err() != nil {
-		return 0, fmt.Errorf("cannot join: %w", context.Cause(ctx))
+	select {
+	case n := <-joined:
+		if n > 0 {
+			return n, nil
+		}
+	default: // given up
 	}
-	if joined == 0 {
-		return 0, fmt.Errorf("cannot join: %w", err)
-	}
-	return joined, nil
+	return 0, fmt.Errorf("cannot join: %w", err)
 }
 
 // joinAll joins through each of addrs that answers.
