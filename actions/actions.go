@@ -16,7 +16,9 @@ package actions
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -62,6 +64,7 @@ type Set struct {
 
 // A Runner acts. Its methods may be called from any goroutine.
 type Runner struct {
+	lock   *os.File // of the state directory
 	c      Config
 	log    *slog.Logger
 	ledger *ledger
@@ -98,15 +101,20 @@ func Open(c Config) (*Runner, error) {
 	if c.HandlerTimeout <= 0 {
 		c.HandlerTimeout = defaultHandlerTimeout
 	}
+	lock, err := lockDir(c.StateDir)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the event ledger: %w", err)
+	}
 	l, notices, err := openLedger(c.StateDir, time.Now, nil)
 	if err != nil {
+		lock.Close()
 		return nil, err
 	}
 	for _, n := range notices {
 		c.Logger.Warn(n)
 	}
 	return &Runner{
-		c: c, log: c.Logger, ledger: l, now: time.Now, exec: command.Run, dirty: make(chan struct{}, 1),
+		lock: lock, c: c, log: c.Logger, ledger: l, now: time.Now, exec: command.Run, dirty: make(chan struct{}, 1),
 		byID: map[string]*lane{}, recovered: l.open(),
 	}, nil
 }
@@ -135,8 +143,11 @@ func (r *Runner) Run(ctx context.Context) error {
 	r.stopTimers()
 	r.mu.Unlock()
 	r.workers.Wait() // each ends within four seconds of its context
-	return r.ledger.close()
+	return r.Close()
 }
+
+// Close gives the state directory back. It is for a Runner that was never run.
+func (r *Runner) Close() error { return errors.Join(r.ledger.close(), r.lock.Close()) }
 
 // How long what need not be on disk at once may wait for it.
 const syncPeriod = time.Second

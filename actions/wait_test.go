@@ -218,6 +218,7 @@ rule "r" {
 			t.Errorf("%+v", s)
 		}
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		s := time.Second
 		want := []time.Duration{0, s, 3 * s, 7 * s, 15 * s, 31 * s, 63 * s, 123 * s, 183 * s}
 		if diff := cmp.Diff(want, at); diff != "" {

@@ -2,6 +2,7 @@ package actions
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"muster/command"
@@ -150,7 +151,7 @@ func (r *Runner) perform(ctx context.Context, l *lane, j *job) {
 		said = err.Error()
 	}
 	what := describe(j.event, j.member)
-	last := &Last{Event: what, At: began, Took: r.now().Sub(began), OK: err == nil, Verdict: command.Line([]byte(said), maxVerdict)}
+	last := &Last{Event: what, At: began, Took: r.now().Sub(began), OK: err == nil, Verdict: oneLine(said)}
 	r.mu.Lock()
 	l.running, l.last = nil, last
 	if err != nil {
@@ -173,7 +174,18 @@ func (r *Runner) perform(ctx context.Context, l *lane, j *job) {
 	r.finish(j.entry, verdict)
 }
 
-const maxVerdict = 800
+const maxVerdict = 800 // bytes
+
+// oneLine makes one line of what is said of an action: of a long one the
+// beginning, which says what happened, and the end of what was printed.
+func oneLine(s string) string {
+	s = command.Line([]byte(s), len(s)+1)
+	const head = maxVerdict / 4
+	if len(s) <= maxVerdict {
+		return s
+	}
+	return strings.ToValidUTF8(s[:head], "") + " … " + strings.ToValidUTF8(s[len(s)-(maxVerdict-head-8):], "")
+}
 
 // sleep waits for d and reports whether ctx is still not done.
 func sleep(ctx context.Context, d time.Duration) bool {
