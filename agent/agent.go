@@ -119,7 +119,11 @@ func (a *Agent) Run(ctx context.Context) error {
 // Close gives the state directory back. It is for an agent that was never run.
 func (a *Agent) Close() error {
 	a.loop.sources.close()
-	return a.reconciler.Close()
+	err := a.reconciler.Close()
+	if a.cfg.Actions != nil {
+		err = errors.Join(err, a.cfg.Actions.Close())
+	}
+	return err
 }
 
 // ErrStopped is returned by an Agent's methods once Run has ended.
