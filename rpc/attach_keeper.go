@@ -212,7 +212,7 @@ func (k *keeper) problem(addr string) string {
 	case k.settled || !k.alone:
 		return ""
 	case len(k.missing) > 0:
-		return fmt.Sprintf("the Serf agent at %s lists nobody else alive; the %d it listed before are kept for %s", addr, len(k.missing), k.hold)
+		return fmt.Sprintf("the Serf agent at %s lists nobody else alive; whom it listed before (%d) is kept for %s", addr, len(k.missing), k.hold)
 	}
 	return fmt.Sprintf("the Serf agent at %s lists nobody else alive, which is believed after %s", addr, k.hold)
 }

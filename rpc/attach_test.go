@@ -339,7 +339,7 @@ func TestAttachListOfOne(t *testing.T) {
 	eventually(t, "there is a new connection", func() bool { return a.View().Epoch > 1 })
 	lists := f.lists.Load()
 	eventually(t, "it has looked often", func() bool { return f.lists.Load() > lists+20 })
-	if v := a.View(); v.Settled || !strings.Contains(a.Info().Problem, "lists nobody else alive; the 2 it listed before are kept") {
+	if v := a.View(); v.Settled || !strings.Contains(a.Info().Problem, "lists nobody else alive; whom it listed before (2) is kept") {
 		t.Errorf("settled %v, problem %q", v.Settled, a.Info().Problem)
 	}
 	if !a.Info().Encrypted {
@@ -480,7 +480,7 @@ func skipBody(p *peer, command string) {
 func TestAttachNobodyThere(t *testing.T) {
 	a, _ := attach(t, AttachConfig{Addr: "/nonexistent/rpc.sock"})
 	eventually(t, "the problem is told", func() bool {
-		return strings.Contains(a.Info().Problem, "no such file or directory; is one running?")
+		return strings.Contains(a.Info().Problem, "no such file or directory; is one running? attach says where")
 	})
 	if err := a.SetTags(t.Context(), func(map[string]string) {}); err == nil {
 		t.Error("tags were set")

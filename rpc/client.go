@@ -22,6 +22,21 @@ type Options struct {
 	// Buffer is how many bytes are kept of a stream that is not read as fast
 	// as it comes; default 4 MiB. What does not fit is lost.
 	Buffer int
+
+	attached bool // settings, not flags, say where the agent is
+}
+
+// setting names what says something about the agent: a flag and a variable,
+// or, of an agent that is followed, a key of the configuration.
+func (o Options) setting(flags, key string) string {
+	if o.attached {
+		return key
+	}
+	return flags
+}
+
+func (o Options) keySetting() string {
+	return o.setting("--rpc-auth or SERF_RPC_AUTH", "our rpc_auth") + " must be its rpc_auth"
 }
 
 func (o Options) withDefaults() Options {
@@ -43,6 +58,7 @@ type Client struct {
 	addr    string
 	timeout time.Duration
 	buffer  int
+	keyHint string
 	conn    net.Conn
 	out     chan outgoing // to the writer
 	done    chan struct{} // closed when the connection has ended
@@ -115,7 +131,7 @@ func (c *Client) Close() error {
 // newClient starts a client on conn.
 func newClient(conn net.Conn, addr string, o Options) *Client {
 	c := &Client{
-		addr: addr, timeout: o.Timeout, buffer: o.Buffer, conn: conn,
+		addr: addr, timeout: o.Timeout, buffer: o.Buffer, conn: conn, keyHint: o.keySetting(),
 		out: make(chan outgoing), done: make(chan struct{}),
 		waiting: map[uint64]*call{}, feeds: map[uint64]feed{},
 	}
@@ -253,7 +269,7 @@ func (c *Client) answered(h responseHeader) func(body []byte) {
 func (c *Client) outside(problem string) error {
 	switch problem {
 	case errAuthRequired:
-		return fmt.Errorf("the Serf agent at %s demands a key: --rpc-auth or SERF_RPC_AUTH must be its rpc_auth", c.addr)
+		return fmt.Errorf("the Serf agent at %s demands a key: %s", c.addr, c.keyHint)
 	case errHandshakeRequired:
 		return fmt.Errorf("the Serf agent at %s has forgotten the handshake", c.addr)
 	}

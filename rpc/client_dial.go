@@ -19,7 +19,7 @@ func Dial(ctx context.Context, addr string, o Options) (*Client, error) {
 	d := net.Dialer{Timeout: o.Timeout}
 	conn, err := d.DialContext(ctx, network, address)
 	if err != nil {
-		return nil, fmt.Errorf("cannot reach the Serf agent at %s: %s; is one running? --rpc-addr says where", addr, reason(err))
+		return nil, fmt.Errorf("cannot reach the Serf agent at %s: %s; is one running? %s says where", addr, reason(err), o.setting("--rpc-addr", "attach"))
 	}
 	c := newClient(conn, addr, o)
 	if err := c.greet(ctx, o.AuthKey); err != nil {
@@ -53,7 +53,7 @@ func (c *Client) greet(ctx context.Context, key string) error {
 	}
 	_, err = c.ask(ctx, request{command: cmdAuth, body: authRequest{AuthKey: key}})
 	if said(err, errInvalidAuthToken) {
-		return fmt.Errorf("the Serf agent at %s refuses the key: --rpc-auth or SERF_RPC_AUTH must be its rpc_auth", c.addr)
+		return fmt.Errorf("the Serf agent at %s refuses the key: %s", c.addr, c.keyHint)
 	}
 	return err
 }
