@@ -107,15 +107,15 @@ var keys = []key{
 
 	{block: "cluster", name: "event_handlers", live: true, flag: "event-handler", attached: true, usage: "shell `LINE` that runs when events occur: [FILTER,…=]SCRIPT; repeatable",
 		field: func(c *Config) any { return &c.Handlers }},
-	{block: "cluster", name: "handlers_dir", live: true, flag: "handlers-dir", attached: true, usage: "`DIR` of executable NAME.sh, each run by the user event NAME", path: true,
+	{block: "cluster", name: "handlers_dir", flag: "handlers-dir", attached: true, usage: "`DIR` of executable NAME.sh, each run by the user event NAME", path: true,
 		field: func(c *Config) any { return &c.HandlersDir }},
 	{block: "cluster", name: "handler_timeout", attached: true,
 		field: func(c *Config) any { return &c.HandlerTimeout }},
-	{block: "cluster", name: "trusted_keys", live: true, flag: "trusted-keys", attached: true, usage: "`PATH` of public keys that may sign events, a file or a directory of *.pub (default " + DefaultTrustedKeys + ")", path: true,
+	{block: "cluster", name: "trusted_keys", flag: "trusted-keys", attached: true, usage: "`PATH` of public keys that may sign events, a file or a directory of *.pub (default " + DefaultTrustedKeys + ")", path: true,
 		field: func(c *Config) any { return &c.TrustedKeys }},
 	{block: "cluster", name: "event_max_age", attached: true,
 		field: func(c *Config) any { return &c.EventMaxAge }},
-	{block: "cluster", name: "insecure_gossip", live: true, flag: "insecure-gossip", attached: true, usage: "let rules act on events although the gossip is not encrypted",
+	{block: "cluster", name: "insecure_gossip", flag: "insecure-gossip", attached: true, usage: "let rules act on events although the gossip is not encrypted",
 		field: func(c *Config) any { return &c.InsecureGossip }},
 
 	{block: "cluster", name: "statsd_addr", attached: true,

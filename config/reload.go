@@ -4,9 +4,10 @@ import "reflect"
 
 // Fixed returns the keys, as "cluster.bind", whose values differ in next and
 // that only a restart of the agent brings into force. All others an agent
-// takes while it runs: Log.Level, Leave, Handlers, HandlersDir, TrustedKeys,
-// InsecureGossip, and Cluster.Tags, which go to Node.SetBaseTags so that no
-// tag that was changed at run time is lost.
+// takes while it runs: Log.Level, Leave, Handlers, and Cluster.Tags, which go to
+// Node.SetBaseTags so that no tag that was changed at run time is lost. (What
+// lies in the rules' directory, in HandlersDir and at TrustedKeys is looked at
+// anew anyhow.)
 func (c Config) Fixed(next Config) []string {
 	var out []string
 	seen := map[any]bool{}

@@ -15,13 +15,13 @@ func TestFixed(t *testing.T) {
 	next := full
 	next.Log.Level, next.Leave, next.Handlers = slog.LevelError, Leave{}, nil
 	next.Cluster.Tags = map[string]string{"new": "tag"}
-	next.HandlersDir, next.TrustedKeys, next.InsecureGossip = "/x", "/y", false
 	if got := full.Fixed(next); len(got) > 0 {
 		t.Errorf("a restart for %q", got)
 	}
 	next.Cluster.Bind, next.Cluster.MDNS.DisableIPv4, next.RPC.AuthKey, next.HTTP.Mode = "127.0.0.1", true, "new", 0
+	next.TrustedKeys = "/y"
 	next.Cluster.Join = append(next.Cluster.Join, "another")
-	want := []string{"cluster.bind", "cluster.start_join", "cluster.mdns.disable_ipv4", "cluster.rpc_auth", "http.mode"}
+	want := []string{"cluster.bind", "cluster.start_join", "cluster.mdns.disable_ipv4", "cluster.rpc_auth", "cluster.trusted_keys", "http.mode"}
 	if diff := cmp.Diff(want, full.Fixed(next)); diff != "" {
 		t.Errorf("keys (-want +got):\n%s", diff)
 	}
