@@ -3,6 +3,7 @@ package actions
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -270,6 +271,8 @@ func TestOneNode(t *testing.T) {
 	for _, name := range []string{"a", "b", "c", "d", "e"} {
 		all = append(all, member(name, tags))
 	}
+	spare := member("f", nil)
+	nodes := append(slices.Clone(all), spare)
 	hcl := `
 rule "r" {
   on    = ["user:x", "member-failed"]
@@ -279,18 +282,18 @@ rule "r" {
 }`
 	loaded := load(t, t.TempDir(), hcl)
 	dirs := map[string]string{}
-	for _, m := range append(all, member("f", nil)) {
+	for _, m := range nodes {
 		dirs[m.Name] = t.TempDir()
 	}
 	synctest.Test(t, func(t *testing.T) {
 		total, busy := 0, 0
 		failed := with(member("db", nil), cluster.Failed)
-		for i, m := range append(all, member("f", nil)) {
+		for i, m := range nodes {
 			b, f := reopen(t, dirs[m.Name], ""), &fake{}
 			b.exec = f.exec
 			b.Use(Set{Rules: loaded})
 			b.start()
-			v := view(member("f", nil), all...)
+			v := view(spare, all...)
 			v.Self = m.Name
 			v.Settled = false
 			b.Look(v)
@@ -307,7 +310,7 @@ rule "r" {
 			}
 			// some have seen it fail, others only heard of it
 			if i%2 == 0 {
-				v = view(member("f", nil), append(all, failed)...)
+				v = view(spare, append(slices.Clone(all), failed)...)
 				v.Self = m.Name
 				b.Look(v)
 			}
