@@ -141,7 +141,7 @@ func agentCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	name, socket := args[0], ts.MkAbs(args[0]+".sock")
 	argv := append([]string{"muster", "agent", "--profile", "local", "--node", name, "--bind", args[1],
-		"--rules", "no-rules", "--state", "state/" + name, "--socket", socket}, args[2:]...)
+		"--rules", "no-rules", "--state", "state/" + name, "--socket", socket, "--rpc-addr", "off"}, args[2:]...)
 	ts.Logf("# %s", strings.Join(argv, " "))
 	p := start(ts, name, argv)
 	for deadline := time.Now().Add(patience); !p.answers(socket); time.Sleep(20 * time.Millisecond) {

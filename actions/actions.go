@@ -103,7 +103,7 @@ func Open(c Config) (*Runner, error) {
 	}
 	lock, err := lockDir(c.StateDir)
 	if err != nil {
-		return nil, fmt.Errorf("cannot open the event ledger: %w", err)
+		return nil, fmt.Errorf("cannot use state directory %s: %w", c.StateDir, err)
 	}
 	l, notices, err := openLedger(c.StateDir, time.Now, nil)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,13 +23,18 @@ func lockDir(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if err == nil {
-		return f, nil
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		defer f.Close()
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("cannot lock it: %w", err)
+		}
+		pid := make([]byte, 20)
+		n, _ := f.ReadAt(pid, 0)
+		return nil, fmt.Errorf("another muster uses it (process %s): stop that one or choose another with --state", strings.TrimSpace(string(pid[:n])))
 	}
-	f.Close()
-	if !errors.Is(err, unix.EWOULDBLOCK) {
-		return nil, fmt.Errorf("cannot lock it: %w", err)
+	// For whoever finds it locked; on a full disk they have to do without.
+	if f.Truncate(0) == nil {
+		_, _ = fmt.Fprintf(f, "%d\n", os.Getpid())
 	}
-	return nil, fmt.Errorf("another muster uses %s: stop that one or choose another with --state", dir)
+	return f, nil
 }
