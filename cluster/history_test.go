@@ -60,7 +60,9 @@ func TestHistoryProperties(t *testing.T) {
 					hear(at.LTime)
 				}
 			},
-			"later": func(t *rapid.T) { now = now.Add(rapid.SampledFrom([]time.Duration{time.Second, time.Hour}).Draw(t, "by")) },
+			"later": func(t *rapid.T) {
+				now = now.Add(rapid.SampledFrom([]time.Duration{time.Second, time.Hour}).Draw(t, "by"))
+			},
 			"anew": func(t *rapid.T) {
 				clock := h.begin(rapid.Bool().Draw(t, "alone"))
 				for ltime := range heard {
