@@ -67,3 +67,28 @@ func (in *incarnation) strangers(ctx context.Context) []string {
 	}
 	return out
 }
+
+// insistFor is how long a node that lost its name insists on it, and
+// insistEvery how often: others that run Serf's agent forget an address half a
+// minute after it failed, and then believe whoever claims the name next.
+const (
+	insistFor   = 2 * time.Minute
+	insistEvery = 5 * time.Second
+)
+
+// insist joins again and again while others may still hold on to another
+// address of this node's name: gossip alone would be heard half a minute later.
+func (in *incarnation) insist(ctx context.Context, until time.Time) {
+	for time.Now().Before(until) && sleep(ctx, insistEvery) {
+		var living []string
+		for _, addr := range in.node.living() {
+			living = append(living, addr.String())
+		}
+		if len(living) == 0 {
+			continue // the joiner is at it
+		}
+		if addr, err := in.joinOne(ctx, some(living)); err == nil && addr != "" {
+			signal(in.dirty)
+		}
+	}
+}

@@ -107,6 +107,9 @@ func (n *Node) begin(ctx context.Context, epoch uint64) (*incarnation, error) {
 	in.wg.Go(func() { in.viewer(ctx) })
 	in.wg.Go(func() { in.joiner(ctx) })
 	in.wg.Go(func() { in.bridge(ctx) })
+	if until := n.nameLost.Add(insistFor); time.Now().Before(until) {
+		in.wg.Go(func() { in.insist(ctx, until) })
+	}
 	in.wg.Go(func() { in.reporter(ctx) })
 	in.wg.Go(func() { in.coroner(ctx) })
 	if n.c.Discover != "" {

@@ -57,6 +57,8 @@ type Node struct {
 	address func(context.Context) (endpoint, error)
 	hostHas func(netip.Addr) bool
 
+	nameLost time.Time // to another node, last; Run's own
+
 	mu   sync.Mutex
 	info Info
 }
@@ -128,6 +130,9 @@ func (n *Node) Run(ctx context.Context) error {
 		}
 		epoch++
 		n.note(func(i *Info) { i.Problem = why.Error() })
+		if why == errNameLost {
+			n.nameLost = time.Now()
+		}
 		if why == errNewAddress {
 			continue
 		}

@@ -2,6 +2,10 @@ package cluster_test
 
 import (
 	"net/netip"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -118,6 +122,52 @@ func TestNodeMoves(t *testing.T) {
 	if e := roamer.Info(); e.Problem != "" {
 		t.Errorf("the roamer says %q", e.Problem)
 	}
+}
+
+// The same among Serf's own agents, which hold on to the old address until it
+// has failed and half a minute more.
+func TestNodeMovesAmongSerf(t *testing.T) {
+	serf, err := exec.LookPath("serf")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip("SKIPPED: it needs serf")
+	}
+	t.Parallel()
+	addr := loopback()
+	cmd := exec.Command(serf, "agent", "-node", "serf", "-bind", addr, "-rpc-addr", addr+":7373")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // it was killed
+	})
+	old := start(t, lan(cluster.Config{Name: "roamer", Join: []string{addr}}))
+	old.waitFor("roamer:alive serf:alive")
+	old.kill()
+	began := time.Now()
+	c := lan(cluster.Config{Name: "roamer", Join: []string{addr}})
+	roamer := start(t, c)
+	for !strings.Contains(members(t, serf, addr), c.Bind+":7946  alive") {
+		if time.Since(began) > 2*time.Minute {
+			t.Fatalf("serf still has it elsewhere:\n%s", members(t, serf, addr))
+		}
+		time.Sleep(time.Second)
+	}
+	t.Logf("back after %v", time.Since(began).Round(time.Second))
+	roamer.waitFor("roamer:alive serf:alive")
+}
+
+// members is what Serf's command prints.
+func members(t *testing.T, serf, addr string) string {
+	out, err := exec.Command(serf, "members", "-rpc-addr", addr+":7373").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return string(out)
 }
 
 // hearMember waits for an event about a member.
