@@ -57,7 +57,7 @@ func (c *Client) Members(ctx context.Context, f Filter) ([]Member, error) {
 	var answer membersResponse
 	r := request{command: cmdMembers, kind: withBody, answer: &answer}
 	if len(f.Tags) > 0 || f.Status != "" || f.Name != "" {
-		r.command, r.body = cmdMembersFiltered, membersFilteredRequest{Tags: f.Tags, Status: f.Status, Name: f.Name}
+		r.command, r.body = cmdMembersFiltered, membersFilteredRequest(f)
 	}
 	if _, err := c.ask(ctx, r); err != nil {
 		return nil, fmt.Errorf("cannot list members: %w", err)
