@@ -230,8 +230,11 @@ rule "plain" {
 		t.Error(name, string(payload), err)
 	}
 	query := Occasion{Inputs: o.Inputs, Event: cluster.Event{Type: cluster.EventQuery, Name: "who"}}
-	if text, err := set.Rule("who").Steps[0].Respond.Text(query); text != "nobody" || err != nil {
-		t.Error(text, err)
+	for from, want := range map[string]string{"": "nobody", "web1": "web1"} {
+		query.Event.From = from
+		if text, err := set.Rule("who").Steps[0].Respond.Text(query); text != want || err != nil {
+			t.Errorf("from %q: %q, %v", from, text, err)
+		}
 	}
 }
 

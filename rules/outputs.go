@@ -168,8 +168,29 @@ func (t *Template) elements(s *scope) ([]element, error) {
 		each.Members, _ = each.Value.([]cluster.Member)
 		out = append(out, element{each, x})
 	}
+	if t.forEach.uses&useMembers != 0 {
+		emptyLists(out)
+	}
 	sortElements(out)
 	return out, nil
+}
+
+// emptyLists makes lists of no members of the empty values among lists of
+// members: `[for m in members : m if …]` that finds none has no type, and must
+// not mean all of them.
+func emptyLists(es []element) {
+	empty := func(e element) bool { list, ok := e.each.Value.([]any); return ok && len(list) == 0 }
+	for _, e := range es {
+		if e.each.Members == nil && !empty(e) {
+			return
+		}
+	}
+	for _, e := range es {
+		if empty(e) {
+			e.each.Members = []cluster.Member{}
+			e.each.Value = e.each.Members
+		}
+	}
 }
 
 // distinct makes sure that no two outputs are the same file.

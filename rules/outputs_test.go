@@ -46,6 +46,24 @@ func TestOutputs(t *testing.T) {
 				{Destination: "/etc/db.conf", Vars: map[string]any{"n": int64(1)}, Each: &Each{"db", db, db}},
 				{Destination: "/etc/web.conf", Vars: map[string]any{"n": int64(2)}, Each: &Each{"web", web, web}},
 			}},
+		{"lists of members, one of them empty", `destination = "/etc/${each.key}"
+		 for_each = { for r in ["web", "mail"] : r => [for m in members : m if m.tags.role == r] }`,
+			[]Output{
+				{Destination: "/etc/mail", Each: &Each{"mail", []cluster.Member{}, []cluster.Member{}}},
+				{Destination: "/etc/web", Each: &Each{"web", web, web}},
+			}},
+		{"lists of no members", `destination = "/etc/${each.key}"
+		 for_each = { for r in ["mail"] : r => [for m in members : m if m.tags.role == r] }`,
+			[]Output{{Destination: "/etc/mail", Each: &Each{"mail", []cluster.Member{}, []cluster.Member{}}}}},
+		{"lists of strings, one of them empty", `destination = "/etc/${each.key}"
+		 for_each = { a = [], b = [members[0].name] }`,
+			[]Output{
+				{Destination: "/etc/a", Each: &Each{"a", []any{}, nil}},
+				{Destination: "/etc/b", Each: &Each{"b", []any{"a"}, nil}},
+			}},
+		{"empty lists", `destination = "/etc/${each.key}"
+		 for_each = { a = [] }`,
+			[]Output{{Destination: "/etc/a", Each: &Each{"a", []any{}, nil}}}},
 		{"map", `destination = "/etc/${each.key}-${each.value}"
 		 for_each = { b = 1, a = 2 }`,
 			[]Output{

@@ -29,7 +29,7 @@ func eventValue(e *cluster.Event, signer string) cty.Value {
 		"name":    cty.StringVal(e.Name),
 		"payload": cty.StringVal(string(e.Payload)),
 		"ltime":   cty.NumberUIntVal(e.LTime),
-		"from":    orNull(""),
+		"from":    orNull(e.From),
 		"signer":  orNull(signer),
 	})
 }
