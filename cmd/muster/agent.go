@@ -77,6 +77,7 @@ func (a *app) runAgent(ctx context.Context, flags config.Flags) error {
 		s.unlisten()
 		return err
 	}
+	fmt.Fprint(a.out, newBanner(cfg, s.member.Info(), s.addresses()))
 	return s.run(ctx)
 }
 
@@ -151,6 +152,19 @@ func (s *services) listen(cfg config.Config) (err error) {
 		s.log.Warn("Serf's RPC is served on the socket alone: say where else with rpc_addr, or \"off\"", "socket", api.Path, "error", err)
 	}
 	return nil
+}
+
+// addresses lists where Serf's RPC is served.
+func (s *services) addresses() []string {
+	var all []string
+	for _, ln := range s.rpcs {
+		addr := ln.Addr().String()
+		if ln.Addr().Network() == "unix" {
+			addr = "unix:" + addr
+		}
+		all = append(all, addr)
+	}
+	return all
 }
 
 // unlisten closes what listen opened, and gives the state directory back.

@@ -21,7 +21,8 @@ func (a *app) applyCommand() *cobra.Command {
 print how they are. The exit code is 0 if all of them are in sync.
 
 The running agent does it; with --members it is done here, from a list of
-members, without an agent. It does not wait for the back-off after a failure;
+members, and with --rpc-addr from the members that a Serf agent knows, as from
+cron on a host where no muster agent runs. It does not wait for the back-off after a failure;
 with --force the guards and ` + "`every`" + ` do not count either.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -57,7 +58,7 @@ func (a *app) apply(cmd *cobra.Command, offline offlineFlags, names []string, fo
 		}
 		return client.Apply(cmd.Context(), web.ApplyRequest{Rules: names, Force: force})
 	}
-	run, err := a.openOffline(offline)
+	run, err := a.openOffline(cmd.Context(), offline)
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,9 @@ func (b banner) String() string {
 		fmt.Fprintf(&out, "    %27s: %s\n", name, printable(fmt.Sprintf(format, v)))
 	}
 	out.WriteString("==> muster agent running!\n")
-	line("Node name", "'%s'", b.Node)
+	if b.Node != "" {
+		line("Node name", "'%s'", b.Node)
+	}
 	if b.Attach != "" {
 		line("Attached to", "'%s'", b.Attach)
 	} else {

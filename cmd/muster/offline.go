@@ -2,22 +2,28 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/spf13/pflag"
 
 	"muster/agent"
 	"muster/cluster"
 	"muster/config"
+	"muster/rpc"
 )
 
-// offlineFlags let a command work on a list of members instead of asking a
-// running agent.
+// offlineFlags let a command do its work here instead of asking a running
+// agent: on a list of members, or on those that a Serf agent knows.
 type offlineFlags struct {
+	rpcAddr string
+	rpcAuth string
 	members string
 	self    string
 	config  config.Flags
@@ -26,10 +32,50 @@ type offlineFlags struct {
 func (f *offlineFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.members, "members", "", "`FILE` of members in JSON, as muster members --json prints them, instead of a running agent; - reads standard input")
 	flags.StringVar(&f.self, "self", "", "with --members, `NAME` of the member that is this node (default this node's, as the agent's would be)")
+	flags.StringVar(&f.rpcAddr, "rpc-addr", "", "`ADDRESS` of a Serf agent's RPC: do it here, with the members it knows, instead of asking a muster agent")
+	flags.StringVar(&f.rpcAuth, "rpc-auth", "", "`KEY` that the Serf agent's RPC demands; also SERF_RPC_AUTH")
 	f.config.AddPathFlags(flags)
 }
 
-func (f *offlineFlags) given() bool { return f.members != "" }
+func (f *offlineFlags) given() bool { return f.members != "" || f.rpcAddr != "" }
+
+// attachLimit is how long a Serf agent may take to tell its members.
+const attachLimit = time.Minute
+
+// ask returns the membership as a Serf agent knows it, once that has settled:
+// an agent that has just started may know only itself.
+func (f *offlineFlags) ask(ctx context.Context) (cluster.View, error) {
+	key := cmp.Or(f.rpcAuth, os.Getenv("SERF_RPC_AUTH"))
+	// Whoever follows an agent waits for it; here it should be there already.
+	client, err := rpc.Dial(ctx, f.rpcAddr, rpc.Options{AuthKey: key})
+	if err != nil {
+		return cluster.View{}, err
+	}
+	client.Close()
+	attached, err := rpc.Attach(rpc.AttachConfig{Addr: f.rpcAddr, AuthKey: key})
+	if err != nil {
+		return cluster.View{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, attachLimit)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- attached.Run(ctx) }()
+	for {
+		select {
+		case <-attached.Changed():
+			if view := attached.View(); view.Settled {
+				cancel()
+				return view, <-ended
+			}
+		case err := <-ended:
+			why := attached.Info().Problem
+			if err == nil {
+				err = errors.New(cmp.Or(why, "its members have not settled within "+attachLimit.String()))
+			}
+			return cluster.View{}, fmt.Errorf("cannot follow the Serf agent at %s: %w", f.rpcAddr, err)
+		}
+	}
+}
 
 // read reads the list of members.
 func (f *offlineFlags) read() ([]cluster.Member, error) {
@@ -54,7 +100,10 @@ func (f *offlineFlags) read() ([]cluster.Member, error) {
 }
 
 // openOffline reads rules and members. The result is used without a cluster.
-func (a *app) openOffline(f offlineFlags) (*agent.Offline, error) {
+func (a *app) openOffline(ctx context.Context, f offlineFlags) (*agent.Offline, error) {
+	if f.members != "" && f.rpcAddr != "" {
+		return nil, errors.New("cannot take the members from two places: leave out --members or --rpc-addr")
+	}
 	cfg, problems := config.Load(f.config)
 	if problems.HasErrors() {
 		return nil, a.printProblems(a.err, problems)
@@ -62,6 +111,16 @@ func (a *app) openOffline(f offlineFlags) (*agent.Offline, error) {
 	program, _, problems := agent.Compile(cfg.Rules.Dir)
 	if err := a.printProblems(a.err, problems); err != nil {
 		return nil, err
+	}
+	if f.rpcAddr != "" {
+		view, err := f.ask(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if f.self != "" {
+			view.Self = f.self
+		}
+		return agent.NewOffline(program, view, cfg.State.Dir), nil
 	}
 	members, err := f.read()
 	if err != nil {

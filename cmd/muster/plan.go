@@ -54,7 +54,7 @@ func (a *app) plan(cmd *cobra.Command, offline offlineFlags, names []string) ([]
 		}
 		return client.Plan(cmd.Context(), names)
 	}
-	run, err := a.openOffline(offline)
+	run, err := a.openOffline(cmd.Context(), offline)
 	if err != nil {
 		return nil, err
 	}

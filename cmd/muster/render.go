@@ -56,7 +56,7 @@ sensitive files is printed nowhere, and written only with --output.`,
 // or from the agent; then the rules are the agent's unless others are named.
 func (a *app) renderSource(cmd *cobra.Command, offline offlineFlags) (*agent.Offline, error) {
 	if offline.given() {
-		return a.openOffline(offline)
+		return a.openOffline(cmd.Context(), offline)
 	}
 	client := web.NewClient(socketPath(a.socket))
 	status, err := client.Status(cmd.Context())
