@@ -76,6 +76,12 @@ func (l *lane) ready(v cluster.View) bool {
 	return v.Self != "" && (l.rule == nil || l.rule.Nodes != rules.NodesOne || v.Settled)
 }
 
+// runnable reports whether v is enough to do what is in the queue: a quorum is
+// not counted in a view that lacks members.
+func (l *lane) runnable(v cluster.View) bool {
+	return v.Self != "" && (l.rule == nil || l.rule.Quorum == 0 || v.Settled)
+}
+
 // strict reports whether nothing may be begun that is not known to be on disk.
 // What may be repeated needs no such care, and Serf's lines never had any.
 func (l *lane) strict() bool {

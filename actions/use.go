@@ -14,7 +14,7 @@ func (r *Runner) Use(s Set) {
 	r.set = s
 	r.folder.open(s.Dir)
 	r.arrange()
-	r.recover()
+	r.resume()
 }
 
 // arrange makes lanes for all that acts.
@@ -82,9 +82,9 @@ func (r *Runner) retire(l *lane) {
 	}
 }
 
-// recover queues what an earlier run of the agent had accepted and not begun,
+// resume queues what an earlier run of the agent had accepted and not begun,
 // and decides on what it had begun.
-func (r *Runner) recover() {
+func (r *Runner) resume() {
 	for _, e := range r.recovered {
 		l := r.byID[e.rule]
 		switch {

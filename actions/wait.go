@@ -34,7 +34,6 @@ func (l *lane) waiting() bool { return l.rule != nil && l.rule.For > 0 }
 func (r *Runner) Look(v cluster.View) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	first := r.world.view.Self == ""
 	r.world.view = v
 	r.world.version++
 	r.world.alive = 0
@@ -46,9 +45,7 @@ func (r *Runner) Look(v cluster.View) {
 	for _, l := range r.lanes {
 		r.follow(l)
 		r.hearEarly(l)
-		if first {
-			r.wake(l)
-		}
+		r.wake(l)
 	}
 }
 

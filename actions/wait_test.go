@@ -231,6 +231,44 @@ rule "r" {
 	})
 }
 
+// A view that lacks members is none to count a quorum in.
+func TestQuorumWaitsForAView(t *testing.T) {
+	me, other := member("n", nil), member("m", nil)
+	bubble(t, "rule \"r\" {\n on = [\"user:x\"]\n quorum = 2\n run { command = [\"do\", event.payload] }\n}", func(b *bench, f *fake) {
+		look := func(settled bool, others ...cluster.Member) {
+			v := view(me, others...)
+			v.Settled = settled
+			b.Look(v)
+			synctest.Wait()
+		}
+		look(false)
+		b.Hear(user("x", 1, "a"))
+		look(false)
+		if s := b.of("r"); s.Queued != 1 {
+			t.Errorf("%+v", s)
+		}
+		look(true, other)
+		look(false) // another incarnation
+		b.Hear(user("x", 2, "b"))
+		b.Hear(user("x", 3, "c"))
+		synctest.Wait()
+		if s := b.of("r"); s.Run != 1 || s.Queued != 2 {
+			t.Errorf("%+v", s)
+		}
+		look(true) // cut off
+		look(true, with(other, cluster.Failed))
+		if s := b.of("r"); s.Run != 1 || s.Refused[RefusedQuorum] != 2 {
+			t.Errorf("%+v", s)
+		}
+		look(true, other)
+		b.Hear(user("x", 4, "d"))
+		synctest.Wait()
+		if diff := cmp.Diff([]string{"do a", "do d"}, f.all()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 // What does not fit is counted, and told once in a while.
 func TestQueueIsBounded(t *testing.T) {
 	bubble(t, `

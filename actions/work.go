@@ -10,7 +10,7 @@ import (
 
 // wake sees to it that there is a worker if there is work.
 func (r *Runner) wake(l *lane) {
-	if r.ctx == nil || r.ctx.Err() != nil || l.busy || len(l.queue) == 0 || r.world.view.Self == "" {
+	if r.ctx == nil || r.ctx.Err() != nil || l.busy || len(l.queue) == 0 || !l.runnable(r.world.view) {
 		return
 	}
 	l.busy = true
@@ -44,7 +44,7 @@ func (r *Runner) next(ctx context.Context, l *lane) (*job, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for {
-		if ctx.Err() != nil || len(l.queue) == 0 {
+		if ctx.Err() != nil || len(l.queue) == 0 || !l.runnable(r.world.view) {
 			l.busy = false
 			if l.gone && r.byID[l.id] == l {
 				delete(r.byID, l.id)
