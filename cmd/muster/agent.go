@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"muster/cluster"
 	"muster/config"
 	"muster/rpc"
+	"muster/rules"
 	"muster/web"
 )
 
@@ -53,7 +55,7 @@ func (a *app) runAgent(ctx context.Context, flags config.Flags) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	cfg, problems := config.Load(flags)
+	cfg, problems := loadConfig(flags)
 	if err := a.printProblems(a.err, problems); err != nil {
 		return err
 	}
@@ -62,28 +64,35 @@ func (a *app) runAgent(ctx context.Context, flags config.Flags) error {
 		return err
 	}
 	defer log.close()
-	if cfg.HTTP.Socket == "" {
-		cfg.HTTP.Socket = defaultSocket()
-	}
-	if cfg.HTTP.Socket, err = filepath.Abs(socketPath(cfg.HTTP.Socket)); err != nil {
-		return fmt.Errorf("cannot listen: %w", err)
-	}
 	s, err := assemble(cfg, log)
 	if err != nil {
 		return err
 	}
-	s.flags = flags
-	if err := s.listen(cfg); err != nil {
+	s.flags, s.cfg = flags, cfg
+	if err := s.listen(); err != nil {
 		s.unlisten()
 		return err
 	}
-	fmt.Fprint(a.out, newBanner(cfg, s.member.Info(), s.addresses()))
+	if cfg.Log.Format == "text" { // who reads JSON gets nothing but JSON, wherever it goes
+		fmt.Fprint(a.out, newBanner(cfg, s.member.Info(), s.addresses()))
+	}
 	return s.run(ctx)
+}
+
+// loadConfig reads the configuration of an agent.
+func loadConfig(flags config.Flags) (config.Config, rules.Problems) {
+	cfg, problems := config.Load(flags)
+	cfg.HTTP.Socket = socketPath(cmp.Or(cfg.HTTP.Socket, defaultSocket()))
+	// Commands that the agent runs find it there, wherever they are run.
+	if path, err := filepath.Abs(cfg.HTTP.Socket); err == nil {
+		cfg.HTTP.Socket = path
+	}
+	return cfg, problems
 }
 
 // assemble makes what an agent consists of. Nothing happens on the network.
 func assemble(cfg config.Config, log *agentLog) (*services, error) {
-	s := &services{log: log, leave: cfg.Leave, tags: cfg.Cluster.Tags}
+	s := &services{log: log}
 	runner, err := actions.Open(actions.Config{
 		StateDir: cfg.State.Dir, Logger: log.Logger, Trusted: trusted(cfg.TrustedKeys, log.Logger),
 		MaxAge: cfg.EventMaxAge, Socket: cfg.HTTP.Socket, HandlerTimeout: cfg.HandlerTimeout,
@@ -128,7 +137,8 @@ func (s *services) join(cfg config.Config, since uint64) (err error) {
 
 // listen opens what the agent listens on besides gossip: the API's socket,
 // and for a node of our own a socket and an address for Serf's RPC.
-func (s *services) listen(cfg config.Config) (err error) {
+func (s *services) listen() (err error) {
+	cfg := s.cfg
 	api := web.Socket{Path: cfg.HTTP.Socket, Mode: cfg.HTTP.Mode, Group: cfg.HTTP.Group}
 	if s.api, err = api.Listen(); err != nil || s.rpc == nil {
 		return err

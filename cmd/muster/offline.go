@@ -45,36 +45,9 @@ const attachLimit = time.Minute
 // ask returns the membership as a Serf agent knows it, once that has settled:
 // an agent that has just started may know only itself.
 func (f *offlineFlags) ask(ctx context.Context) (cluster.View, error) {
-	key := cmp.Or(f.rpcAuth, os.Getenv("SERF_RPC_AUTH"))
-	// Whoever follows an agent waits for it; here it should be there already.
-	client, err := rpc.Dial(ctx, f.rpcAddr, rpc.Options{AuthKey: key})
-	if err != nil {
-		return cluster.View{}, err
-	}
-	client.Close()
-	attached, err := rpc.Attach(rpc.AttachConfig{Addr: f.rpcAddr, AuthKey: key})
-	if err != nil {
-		return cluster.View{}, err
-	}
 	ctx, cancel := context.WithTimeout(ctx, attachLimit)
 	defer cancel()
-	ended := make(chan error, 1)
-	go func() { ended <- attached.Run(ctx) }()
-	for {
-		select {
-		case <-attached.Changed():
-			if view := attached.View(); view.Settled {
-				cancel()
-				return view, <-ended
-			}
-		case err := <-ended:
-			why := attached.Info().Problem
-			if err == nil {
-				err = errors.New(cmp.Or(why, "its members have not settled within "+attachLimit.String()))
-			}
-			return cluster.View{}, fmt.Errorf("cannot follow the Serf agent at %s: %w", f.rpcAddr, err)
-		}
-	}
+	return rpc.Look(ctx, rpc.AttachConfig{Addr: f.rpcAddr, AuthKey: cmp.Or(f.rpcAuth, os.Getenv("SERF_RPC_AUTH"))})
 }
 
 // read reads the list of members.

@@ -3,16 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
-
-	"muster/config"
 )
 
 // reconfigure reads the configuration again and takes over what can change
-// while the agent runs: the log's level, the event handlers, and the tags.
-// With a mistake in it everything stays as it is.
+// while the agent runs: the log's level, which signals leave, the event
+// handlers, and the tags. With a mistake in it everything stays as it is.
 func (s *services) reconfigure(ctx context.Context) {
-	cfg, problems := config.Load(s.flags)
+	cfg, problems := loadConfig(s.flags)
 	for _, p := range problems {
 		s.log.Error("the configuration has a mistake", "file", p.File, "line", p.Line, "mistake", p.Summary, "remedy", p.Detail)
 	}
@@ -20,33 +17,22 @@ func (s *services) reconfigure(ctx context.Context) {
 		s.log.Error("the configuration in force stays in force")
 		return
 	}
+	if keys := s.cfg.Fixed(cfg); len(keys) > 0 {
+		s.log.Warn("only a restart brings these settings into force", "keys", keys)
+	}
 	s.log.level.Set(cfg.Log.Level)
+	s.cfg.Leave = cfg.Leave
 	if err := s.keeper.SetHandlers(ctx, cfg.Handlers); err != nil {
 		s.log.Error(fmt.Sprintf("cannot change the event handlers: %v", err))
 	}
-	old := s.tags
-	if s.node == nil || maps.Equal(old, cfg.Cluster.Tags) {
+	if s.node == nil {
 		return
 	}
-	err := s.node.SetTags(ctx, func(tags map[string]string) { retag(tags, old, cfg.Cluster.Tags) })
+	kept, err := s.node.SetBaseTags(ctx, cfg.Cluster.Tags)
 	if err != nil {
 		s.log.Error(fmt.Sprintf("cannot change the tags: %v", err))
-		return
 	}
-	s.tags = cfg.Cluster.Tags
-}
-
-// retag makes the changes between two configurations in tags, and leaves
-// alone what was set at run time and is in neither.
-func retag(tags, before, after map[string]string) {
-	for key, value := range before {
-		if _, stays := after[key]; !stays && tags[key] == value {
-			delete(tags, key)
-		}
-	}
-	for key, value := range after {
-		if was, known := before[key]; !known || was != value {
-			tags[key] = value
-		}
+	if len(kept) > 0 {
+		s.log.Info("tags changed at run time stay as they are", "tags", kept)
 	}
 }

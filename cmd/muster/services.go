@@ -17,6 +17,7 @@ import (
 	"muster/config"
 	"muster/rpc"
 	"muster/signing"
+	"muster/telemetry"
 	"muster/web"
 )
 
@@ -47,9 +48,8 @@ type services struct {
 	rpc    *rpc.Server // nil: an agent is followed
 	rpcs   []net.Listener
 	log    *agentLog
-	leave  config.Leave
 	flags  config.Flags
-	tags   map[string]string // as configured
+	cfg    config.Config
 
 	part func(cause error) // ends the membership before the rest
 	gone chan struct{}     // closed when it has ended
@@ -82,6 +82,9 @@ func (s *services) run(parent context.Context) error {
 	})
 	group.Go(func() error { return s.keeper.Run(ctx) })
 	group.Go(func() error { return web.Serve(ctx, s.api, web.Handler(s.keeper), s.log.Logger) })
+	group.Go(func() error {
+		return telemetry.Run(ctx, telemetry.Config{Statsd: s.cfg.Telemetry.Statsd, Statsite: s.cfg.Telemetry.Statsite, Logger: s.log.Logger})
+	})
 	for _, ln := range s.rpcs {
 		group.Go(func() error { return s.rpc.Serve(ctx, ln) })
 	}
@@ -103,7 +106,7 @@ func (s *services) heed(ctx context.Context, signals <-chan os.Signal, stop cont
 			os.Exit(exitFailed)
 		default:
 			cause := cluster.ErrStay
-			if sig == syscall.SIGINT && s.leave.OnInterrupt || sig == syscall.SIGTERM && s.leave.OnTerminate {
+			if sig == syscall.SIGINT && s.cfg.Leave.OnInterrupt || sig == syscall.SIGTERM && s.cfg.Leave.OnTerminate {
 				cause = nil
 			}
 			stopped = time.Now()
@@ -121,13 +124,13 @@ func (s *services) depart() {
 	<-s.gone
 }
 
-// reload reads the rules again, as `muster reload` does, and of the
-// configuration what can change while the agent runs.
+// reload reads of the configuration what can change while the agent runs, and
+// the rules again, as `muster reload` does.
 func (s *services) reload(ctx context.Context) {
+	s.reconfigure(ctx)
 	if _, err := s.keeper.Reload(ctx); err != nil {
 		s.log.Error(fmt.Sprintf("cannot reload the rules: %v", err))
 	}
-	s.reconfigure(ctx)
 }
 
 // trusted reads the trusted keys whenever it is asked whom to trust, so that
