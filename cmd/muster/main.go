@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	err := root.ExecuteContext(ctx)
 	code := exitCode(err)
 	if err != nil && err.Error() != "" {
-		fmt.Fprintf(stderr, "muster: %v\n", err)
+		fmt.Fprintf(stderr, "muster: %s\n", harmless(err.Error()))
 	}
 	return code
 }

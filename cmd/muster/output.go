@@ -78,6 +78,24 @@ func printable(s string) string {
 	return s
 }
 
+// harmless is text with what a terminal would obey escaped. Lines and tabs
+// stay: it is for errors, which may quote what came over the network.
+func harmless(text string) string {
+	var out strings.Builder
+	for i, r := range text {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(text[i:], string(r)):
+			fmt.Fprintf(&out, `\x%02x`, text[i])
+		case strconv.IsPrint(r) || r == '\n' || r == '\t':
+			out.WriteRune(r)
+		default:
+			quoted := strconv.QuoteRune(r)
+			out.WriteString(quoted[1 : len(quoted)-1])
+		}
+	}
+	return out.String()
+}
+
 // printableLines is s with every line made printable.
 func printableLines(s string) []string {
 	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")

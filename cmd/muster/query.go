@@ -29,11 +29,11 @@ node that is asked has answered, at the latest when the time is over.`,
 		Args: nameAndPayload("query"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			byTag, err := tagPatterns(tags)
+			if err == nil {
+				err = flags.check()
+			}
 			if err != nil {
 				return usage(cmd, err)
-			}
-			if flags.timeout < 0 {
-				return usage(cmd, fmt.Errorf("cannot wait for %s: --timeout must be positive", flags.timeout))
 			}
 			client, err := a.dial(cmd.Context(), cmd)
 			if err != nil {
@@ -63,6 +63,13 @@ func (f *queryFlags) add(cmd *cobra.Command) {
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "wait for answers at most `DURATION` (default: a few seconds, more in a larger cluster)")
 	cmd.Flags().BoolVar(&f.noAck, "no-ack", false, "do not have the nodes tell that they heard it")
 	cmd.Flags().Uint8Var(&f.relay, "relay-factor", 0, "have `N` other nodes pass on each answer, too")
+}
+
+func (f *queryFlags) check() error {
+	if f.timeout < 0 {
+		return fmt.Errorf("cannot wait for %s: --timeout must be positive", f.timeout)
+	}
+	return nil
 }
 
 func (f *queryFlags) query(name string, payload []byte, nodes []string, tags map[string]string) cluster.Query {

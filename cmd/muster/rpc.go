@@ -32,12 +32,16 @@ func (a *app) dial(ctx context.Context, cmd *cobra.Command) (*rpc.Client, error)
 	if err != nil {
 		return nil, err
 	}
-	return rpc.Dial(ctx, addr, rpc.Options{AuthKey: cmp.Or(a.rpcAuth, os.Getenv("SERF_RPC_AUTH"))})
+	client, err := rpc.Dial(ctx, cmp.Or(addr, serfRPC), rpc.Options{AuthKey: cmp.Or(a.rpcAuth, os.Getenv("SERF_RPC_AUTH"))})
+	if err != nil && addr == "" {
+		return nil, fmt.Errorf("%w; muster's own agent is not running either: there is no %s", err, rpcSocketPath(socketPath(a.socket)))
+	}
+	return client, err
 }
 
 // rpcAddress finds the agent: the flags go before SERF_RPC_ADDR, that before
-// the socket of muster's agent, and that, if nobody chose one and there is
-// none, before the address of Serf's.
+// the socket of muster's agent. If nobody chose a socket and there is none,
+// the address is empty.
 func (a *app) rpcAddress(cmd *cobra.Command) (string, error) {
 	chosen := cmd.Flags().Changed("socket")
 	switch {
@@ -49,17 +53,23 @@ func (a *app) rpcAddress(cmd *cobra.Command) (string, error) {
 		return os.Getenv("SERF_RPC_ADDR"), nil
 	}
 	chosen = chosen || os.Getenv("MUSTER_SOCKET") != ""
-	path := rpcSocketPath(socketPath(a.socket))
-	switch _, err := os.Stat(path); {
-	case !errors.Is(err, fs.ErrNotExist):
+	socket := socketPath(a.socket)
+	path := rpcSocketPath(socket)
+	switch {
+	case exists(path):
 		return "unix:" + path, nil
-	case exists(socketPath(a.socket)):
-		return "", fmt.Errorf("the agent at %s serves no RPC of its own: it follows another one, which --rpc-addr or SERF_RPC_ADDR can name", a.socket)
+	case exists(socket):
+		return "", fmt.Errorf("the agent at %s serves no RPC of its own: it follows another one, which --rpc-addr or SERF_RPC_ADDR can name", socket)
 	case chosen:
 		return "", fmt.Errorf("cannot reach the agent at %s: is it running? start it with `muster agent`, or say where it listens with --socket or --rpc-addr", a.socket)
-	default:
-		return serfRPC, nil
 	}
+	return "", nil
+}
+
+// exists reports whether there is anything at path, visible or not.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // rpcSocketPath is the path of the agent's socket for Serf's RPC, given that
@@ -71,9 +81,4 @@ func rpcSocketPath(socket string) string {
 		return filepath.Join(dir, "rpc.sock")
 	}
 	return filepath.Join(dir, strings.TrimSuffix(name, ".sock")+"-rpc.sock")
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }

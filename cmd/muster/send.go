@@ -41,6 +41,9 @@ every node, so that one to some of them is refused.`,
 			if err == nil {
 				err = to.check(keyFile)
 			}
+			if err == nil {
+				err = flags.check()
+			}
 			if err != nil {
 				return usage(cmd, err)
 			}
