@@ -1,14 +1,11 @@
 package actions
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 )
@@ -82,17 +79,6 @@ func bootID() string {
 		return ""
 	}
 	return strings.TrimSpace(string(text))
-}
-
-// open lists what has not ended, in the order in which it was accepted.
-func (s *state) open() []*entry {
-	return slices.SortedFunc(func(yield func(*entry) bool) {
-		for e := range maps.Values(s.byID) {
-			if e.state != done && !yield(e) {
-				return
-			}
-		}
-	}, func(a, b *entry) int { return cmp.Compare(a.id, b.id) })
 }
 
 // latest returns the Lamport time of the latest user event.
