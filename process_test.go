@@ -81,6 +81,12 @@ func start(ts *testscript.TestScript, name string, argv []string) *process {
 	defer log.Close()
 	p.cmd = newCommand(ts, argv)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
+	if argv[0] == "muster" { // its log is what it says on standard error
+		out, err := os.Create(ts.MkAbs(name + ".out"))
+		ts.Check(err)
+		defer out.Close()
+		p.cmd.Stdout = out
+	}
 	// Should this process be killed, its children are told to stop.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	ts.Check(p.cmd.Start())

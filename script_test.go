@@ -27,7 +27,8 @@ import (
 //	agent NAME ADDR [FLAG...]   start `muster agent` as node NAME at ADDR, and
 //	                            wait until it and its socket NAME.sock answer; `muster`
 //	                            asks the node lb unless told otherwise
-//	start NAME PROGRAM ARG...   start a process; its output goes to NAME.log
+//	start NAME PROGRAM ARG...   start a process; its output goes to NAME.log, but
+//	                            what muster prints on standard output to NAME.out
 //	signal SIGNAL NAME          send it a signal
 //	ended NAME [CODE|SIGNAL]    wait for its end; it must have exited with CODE (0)
 //	eventually [!] COMMAND...   wait for one of: exec PROGRAM ARG...,
