@@ -49,16 +49,28 @@ Start it:     muster agent`,
 	root.SetVersionTemplate(versionLine())
 	root.SetHelpCommand(helpCommand())
 	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour the output `WHEN`: auto, always or never")
-	root.AddCommand(
-		a.agentCommand(), a.validateCommand(), a.fmtCommand(), a.planCommand(), a.applyCommand(),
-		a.renderCommand(), a.statusCommand(), a.explainCommand(), a.membersCommand(), a.reloadCommand(),
-		a.demoCommand(), a.versionCommand(), a.keygenCommand(),
-		a.eventCommand(), a.queryCommand(), a.sendCommand(), a.tagsCommand(), a.joinCommand(), a.leaveCommand(), a.forceLeaveCommand(),
-		a.monitorCommand(), a.infoCommand(), a.rttCommand(), a.reachabilityCommand(), a.keysCommand(),
+	group(root, "muster", "Commands:",
+		a.agentCommand(), a.validateCommand(), a.fmtCommand(), a.planCommand(), a.applyCommand(), a.renderCommand(),
+		a.statusCommand(), a.explainCommand(), a.reloadCommand(), a.keygenCommand(), a.demoCommand(), a.versionCommand(),
 	)
+	group(root, "serf", "Commands of Serf, for agents of muster and of Serf:",
+		a.membersCommand(), a.eventCommand(), a.queryCommand(), a.sendCommand(), a.tagsCommand(), a.joinCommand(), a.leaveCommand(),
+		a.forceLeaveCommand(), a.monitorCommand(), a.infoCommand(), a.rttCommand(), a.reachabilityCommand(), a.keysCommand(),
+	)
+	root.SetHelpCommandGroupID("muster")
+	root.SetCompletionCommandGroupID("muster")
 	root.InitDefaultCompletionCmd("completion")
 	strict(root)
 	return root
+}
+
+// group adds commands, which --help lists under a title.
+func group(root *cobra.Command, id, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: id, Title: title})
+	for _, cmd := range commands {
+		cmd.GroupID = id
+	}
+	root.AddCommand(commands...)
 }
 
 // asksAgent gives a command the flags to find a running agent.

@@ -34,7 +34,8 @@ func (a *app) dial(ctx context.Context, cmd *cobra.Command) (*rpc.Client, error)
 	}
 	client, err := rpc.Dial(ctx, cmp.Or(addr, serfRPC), rpc.Options{AuthKey: cmp.Or(a.rpcAuth, os.Getenv("SERF_RPC_AUTH"))})
 	if err != nil && addr == "" {
-		return nil, fmt.Errorf("%w; muster's own agent is not running either: there is no %s", err, rpcSocketPath(socketPath(a.socket)))
+		return nil, fmt.Errorf("%w. Muster's agent is not running either, there is no %s: start it with `muster agent`, or say where it listens with --socket",
+			err, rpcSocketPath(socketPath(a.socket)))
 	}
 	return client, err
 }
