@@ -72,12 +72,21 @@ func Handler(a *agent.Agent) http.Handler {
 		if err := decode(r, &request); err != nil {
 			return struct{}{}, err
 		}
-		return struct{}{}, a.Send(r.Context(), request.Name, []byte(request.Payload), !request.KeepEach)
+		return struct{}{}, send(r.Context(), a, request)
 	}))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, nil, fmt.Errorf("%w: %s %s", errNoEndpoint, r.Method, r.URL.Path))
 	})
 	return mux
+}
+
+// send sends an event. What is wrong is then mostly wrong with the event.
+func send(ctx context.Context, a *agent.Agent, e EventRequest) error {
+	err := a.Send(ctx, e.Name, []byte(e.Payload), !e.KeepEach)
+	if err == nil || ctx.Err() != nil || errors.Is(err, agent.ErrCannotSend) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errBadRequest, err)
 }
 
 var (
@@ -118,7 +127,7 @@ func answer(w http.ResponseWriter, value any, err error) {
 			status = http.StatusBadRequest
 		case errors.Is(err, errNoEndpoint), errors.Is(err, agent.ErrUnknown):
 			status = http.StatusNotFound
-		case errors.Is(err, agent.ErrStopped), errors.Is(err, context.Canceled):
+		case errors.Is(err, agent.ErrStopped), errors.Is(err, agent.ErrCannotSend), errors.Is(err, context.Canceled):
 			status = http.StatusServiceUnavailable
 		default:
 			status = http.StatusInternalServerError
