@@ -3,6 +3,8 @@ package cluster
 import (
 	"cmp"
 	"slices"
+
+	"github.com/hashicorp/serf/serf"
 )
 
 // A Present member is one with what it can speak.
@@ -28,11 +30,15 @@ func (n *Node) Roster() []Present {
 	}
 	defer in.calls.Done()
 	members := in.serf.Members()
-	out := make([]Present, 0, len(members))
-	for _, m := range members {
-		v := Versions{m.ProtocolMin, m.ProtocolMax, m.ProtocolCur, m.DelegateMin, m.DelegateMax, m.DelegateCur}
-		out = append(out, Present{member(m), v})
+	order := make([]*serf.Member, len(members)) // a member is long to move about
+	for i := range members {
+		order[i] = &members[i]
 	}
-	slices.SortFunc(out, func(a, b Present) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(order, func(a, b *serf.Member) int { return cmp.Compare(a.Name, b.Name) })
+	out := make([]Present, len(members))
+	for i, m := range order {
+		out[i].Member = member(*m)
+		out[i].Versions = Versions{m.ProtocolMin, m.ProtocolMax, m.ProtocolCur, m.DelegateMin, m.DelegateMax, m.DelegateCur}
+	}
 	return out
 }

@@ -121,7 +121,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 			return fmt.Errorf("cannot serve the RPC on %s: %w", ln.Addr(), err)
 		}
 		s.log.warn("cannot accept a client", "error", err, "again in", backoff)
-		if errors.Is(err, syscall.EMFILE) {
+		if errors.Is(err, syscall.EMFILE) && backoff > acceptBackoff {
 			p.makeRoom()
 		}
 		select {

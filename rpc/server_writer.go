@@ -23,7 +23,7 @@ type writer struct {
 }
 
 func newWriter(c net.Conn, timeout time.Duration) *writer {
-	return &writer{buf: bufio.NewWriterSize(&deadlineWriter{c, timeout}, 8<<10)}
+	return &writer{buf: bufio.NewWriterSize(&deadlineWriter{c, timeout}, 16<<10)}
 }
 
 // send sends an answer or a record. The rest of the connection's state that
