@@ -57,6 +57,9 @@ type Set struct {
 	Rules    []*rules.Rule   // those that do not act are passed over
 	Handlers []rules.Handler // Serf's event_handlers
 	Dir      string          // of executable NAME.sh handlers; empty: none
+	// Partial says that rules may be missing, as after a start with a mistake
+	// in a rule file: what waits for them goes on waiting.
+	Partial bool
 	// Refuse says why rules, and the handlers in Dir, may not act; empty: they
 	// may. Handlers are not concerned.
 	Refuse string
@@ -78,7 +81,7 @@ type Runner struct {
 	set       Set
 	lanes     []*lane          // in their order
 	byID      map[string]*lane // also those that are gone but not idle
-	recovered []*entry         // what had not ended at the start; until the first Use
+	recovered []*entry         // what had not ended at the start; until a Use that is not partial
 	folder    folder
 	world     world
 

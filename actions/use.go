@@ -85,9 +85,12 @@ func (r *Runner) retire(l *lane) {
 // resume queues what an earlier run of the agent had accepted and not begun,
 // and decides on what it had begun.
 func (r *Runner) resume() {
+	var missing []*entry
 	for _, e := range r.recovered {
 		l := r.byID[e.rule]
 		switch {
+		case l == nil && r.set.Partial:
+			missing = append(missing, e)
 		case l == nil:
 			r.log.Warn("what waited for a rule or handler that is gone is dropped", "name", e.rule, "event", describe(e.event(), nil))
 			r.finish(e, verdictGone)
@@ -100,7 +103,7 @@ func (r *Runner) resume() {
 			r.wake(l)
 		}
 	}
-	r.recovered = nil
+	r.recovered = missing
 }
 
 func (r *Runner) finish(e *entry, verdict string) {

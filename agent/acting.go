@@ -69,7 +69,9 @@ func (l *loop) act() {
 		l.log.Error("rules that act are refused", "why", refused, "rules", len(acting))
 	}
 	l.actor.refused = refused
-	l.cfg.Actions.Use(actions.Set{Rules: acting, Handlers: l.actor.handlers, Dir: l.cfg.HandlersDir, Refuse: refused})
+	l.cfg.Actions.Use(actions.Set{
+		Rules: acting, Handlers: l.actor.handlers, Dir: l.cfg.HandlersDir, Partial: l.problems.HasErrors(), Refuse: refused,
+	})
 }
 
 // notStarted is why rules may not act before it is known where gossip listens.
