@@ -124,14 +124,23 @@ func (s *served) wait(tb testing.TB, ok func(cluster.View) bool) {
 // seed returns where others join s.
 func (s *served) seed() string { return s.Info().Bind }
 
-// dial connects Serf's own client.
+// dial connects Serf's own client, and stops the server at the end of the
+// test.
 func (s *served) dial(tb testing.TB, key string) *client.RPCClient {
 	tb.Helper()
 	c, err := client.ClientFromConfig(&client.Config{Addr: s.Addr, AuthKey: key, Timeout: 10 * time.Second})
 	if err != nil {
 		tb.Fatalf("cannot dial with Serf's client: %v", err)
 	}
-	tb.Cleanup(func() { c.Close() })
+	tb.Cleanup(func() {
+		if s.Stop == nil {
+			c.Close()
+			return
+		}
+		// To close it while records come would be a race in Serf's client.
+		s.Stop()
+		eventually(tb, "Serf's client is closed", c.IsClosed)
+	})
 	return c
 }
 
