@@ -30,12 +30,13 @@ var house = map[string][]string{
 	"rules":      {"cluster"},
 	"templates":  {"cluster"},
 	"config":     {"cluster", "rules", "signing"},
-	"reconcile":  {"command"},
+	"reconcile":  {"command", "statedir"},
+	"statedir":   {},
 	"signing":    {},
 	"logs":       {},
 	"telemetry":  {},
 	"rpc":        {"cluster", "logs"},
-	"actions":    {"cluster", "rules", "command", "signing"},
+	"actions":    {"cluster", "rules", "command", "signing", "statedir"},
 	"agent":      {"cluster", "rules", "templates", "config", "command", "reconcile", "actions"},
 	"web":        {"agent", "cluster", "rules"},            // the last two for their values
 	"demo":       {"agent", "reconcile", "web", "command"}, // the demo's own cluster: it runs nodes and asks one of them

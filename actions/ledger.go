@@ -7,10 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"muster/statedir"
 )
 
 const (
@@ -152,7 +151,7 @@ func (l *ledger) rewrite() error {
 	}
 	l.expire(l.now())
 	path := filepath.Join(l.dir, ledgerName)
-	f, err := openOwn(path+".new", os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_TRUNC)
+	f, err := statedir.Open(path+".new", os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return err
 	}
@@ -181,7 +180,7 @@ func (l *ledger) rewrite() error {
 	l.file, l.size, l.base = f, int64(len(lines)), int64(len(lines))
 	l.written++
 	l.synced = l.written
-	return syncDir(l.dir)
+	return statedir.Sync(l.dir)
 }
 
 // close syncs and closes the file.
@@ -194,40 +193,6 @@ func (l *ledger) close() error {
 		err = errors.Join(err, l.file.Close())
 	}
 	return err
-}
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
-
-// openOwn opens a file of the state directory. What somebody else put there in
-// its place is refused, and a link is not followed.
-func openOwn(path string, flag int) (*os.File, error) {
-	f, err := os.OpenFile(path, flag&^os.O_TRUNC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("it is not a file")
-	} else if err == nil {
-		if uid := info.Sys().(*syscall.Stat_t).Uid; uid != 0 && int(uid) != os.Geteuid() {
-			err = fmt.Errorf("%s belongs to user %d: remove it, or choose another state directory", path, uid)
-		}
-	}
-	if err == nil && flag&os.O_TRUNC != 0 {
-		err = f.Truncate(0)
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
 }
 
 // cause takes the path off err.

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"muster/statedir"
 )
 
 // openLedger reads the ledger in dir, or begins one. notices say what was
@@ -43,7 +45,7 @@ func openLedger(dir string, now func() time.Time, step func(string) error) (*led
 // read takes in the file at path. One that is damaged is set aside; then all
 // that has not ended may have been begun.
 func (l *ledger) read(path string) (notices []string, err error) {
-	in, err := openOwn(path, os.O_RDONLY)
+	in, err := statedir.Open(path, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

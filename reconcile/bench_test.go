@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"muster/command"
+	"muster/statedir"
 )
 
 // The floor: what a change of one file costs at least, and promises next to
@@ -29,7 +30,7 @@ func BenchmarkFloor(b *testing.B) {
 				must(b, f.Sync())
 				must(b, f.Close())
 				must(b, os.Rename(filepath.Join(dir, ".new"), filepath.Join(dir, "web.conf")))
-				must(b, syncDir(dir))
+				must(b, statedir.Sync(dir))
 			}
 			b.ReportMetric(float64((cpuTime(b)-cpu).Microseconds())/float64(b.N), "cpu-µs/op")
 		})

@@ -10,9 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
-	"golang.org/x/sys/unix"
+	"muster/statedir"
 )
 
 const (
@@ -111,7 +110,7 @@ func openJournal(dir string, readOnly bool, step func(string) error) (*journal, 
 	j := &journal{dir: dir, state: newState(), step: step}
 	path := filepath.Join(dir, journalName)
 	var damages []damage
-	in, err := openOwn(path, os.O_RDONLY)
+	in, err := statedir.Look(path)
 	if err == nil {
 		j.state, damages, err = replay(in)
 		in.Close()
@@ -122,7 +121,7 @@ func openJournal(dir string, readOnly bool, step func(string) error) (*journal, 
 	if readOnly {
 		return j, damages, nil
 	}
-	j.file, err = openOwn(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE)
+	j.file, err = statedir.Open(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot open the journal: %w", err)
 	}
@@ -205,7 +204,7 @@ func (j *journal) rewrite() error {
 		return err
 	}
 	path := filepath.Join(j.dir, journalName)
-	f, err := openOwn(path+".new", os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_TRUNC)
+	f, err := statedir.Open(path+".new", os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return err
 	}
@@ -214,7 +213,7 @@ func (j *journal) rewrite() error {
 		err = os.Rename(path+".new", path)
 	}
 	if err == nil {
-		err = syncDir(j.dir)
+		err = statedir.Sync(j.dir)
 	}
 	if err != nil {
 		f.Close()
@@ -253,39 +252,4 @@ func (j *journal) close() error {
 		err = j.rewrite()
 	}
 	return errors.Join(err, j.file.Close())
-}
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
-
-// openOwn opens a file of the state directory. What somebody else put there in
-// its place is refused, and a link is not followed: the journal says what to
-// undo, and the lock is written to.
-func openOwn(path string, flag int) (*os.File, error) {
-	f, err := os.OpenFile(path, flag&^os.O_TRUNC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("it is not a file")
-	} else if err == nil {
-		if uid := info.Sys().(*syscall.Stat_t).Uid; flag != os.O_RDONLY && uid != 0 && int(uid) != os.Geteuid() {
-			err = fmt.Errorf("%s belongs to user %d: remove it, or choose another directory with --state", path, uid)
-		}
-	}
-	if err == nil && flag&os.O_TRUNC != 0 {
-		err = f.Truncate(0)
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
 }

@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
+
+	"muster/statedir"
 )
 
 // A place is an open directory that files are changed in. All that happens in
@@ -114,7 +116,7 @@ func makeDirs(path string) ([]string, error) {
 	if fresh {
 		made = append(made, path)
 	}
-	return made, syncDir(parent)
+	return made, statedir.Sync(parent)
 }
 
 // makeDir creates the directory name in parent, 0755 whatever the umask, and

@@ -27,13 +27,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"muster/command"
+	"muster/statedir"
 )
 
 // DefaultOrphanAfter is Config.OrphanAfter's default.
@@ -154,25 +152,8 @@ func (r *Reconciler) takeStateDir() error {
 	if r.cfg.ReadOnly {
 		return nil
 	}
-	f, err := openOwn(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE)
-	if err != nil {
-		return err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		defer f.Close()
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return fmt.Errorf("cannot lock it: %w", err)
-		}
-		pid := make([]byte, 20)
-		n, _ := f.ReadAt(pid, 0)
-		return fmt.Errorf("another muster uses it (process %s): stop that one or choose another with --state", strings.TrimSpace(string(pid[:n])))
-	}
-	r.lock = f
-	// For whoever finds it locked; on a full disk they have to do without.
-	if f.Truncate(0) == nil {
-		_, _ = fmt.Fprintf(f, "%d\n", os.Getpid())
-	}
-	return nil
+	r.lock, err = statedir.Lock(filepath.Join(dir, "lock"))
+	return err
 }
 
 func (r *Reconciler) release() {
