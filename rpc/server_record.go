@@ -26,7 +26,7 @@ func (e *events) record(heard cluster.Event) body {
 	}
 }
 
-// appendNamedEvent puts down a userEventRecord or a queryEventRecord.
+// appendNamedEvent puts down the record of a user event or a query.
 func appendNamedEvent(b []byte, e cluster.Event, id uint64) []byte {
 	b = appendString(appendString(appendMap(b, 5), "Event"), e.Type)
 	b = appendUint(appendString(b, "LTime"), e.LTime)

@@ -71,15 +71,13 @@ type prey struct {
 	served
 	tb     testing.TB
 	cmd    *exec.Cmd
-	began  time.Time
 	logged atomic.Int64 // bytes
-	peak   atomic.Int64 // of its resident memory, kB
 }
 
 // hunt starts a victim, whose memory is watched until the test ends.
 func hunt(tb testing.TB, descriptors int) *prey {
 	tb.Helper()
-	p := &prey{tb: tb, cmd: exec.Command(os.Args[0]), began: time.Now()}
+	p := &prey{tb: tb, cmd: exec.Command(os.Args[0])}
 	p.Book = &logbook{}
 	p.cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", victimEnv, descriptors))
 	p.cmd.Stderr = io.MultiWriter(p.Book, counter{&p.logged})

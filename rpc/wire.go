@@ -205,18 +205,9 @@ type userEventRecord struct {
 	Coalesce bool
 }
 
-// ID means this query on this connection, for respond.
-type queryEventRecord struct {
-	Event   string
-	ID      uint64
-	LTime   uint64
-	Name    string
-	Payload []byte
-}
-
 type eventRecord struct {
 	Event    string
-	ID       uint64
+	ID       uint64 // of a query, on this connection
 	LTime    uint64
 	Name     string
 	Payload  []byte
