@@ -208,6 +208,42 @@ func TestTrustedBounds(t *testing.T) {
 	}
 }
 
+// Whoever may put a key there is trusted: somebody else may not.
+func TestTrustedBelongsToNobodyElse(t *testing.T) {
+	dir := t.TempDir()
+	key := generate(t, "eve").Public()
+	writeFile(t, dir+"/eve.pub", key, 0o644)
+	for mode, want := range map[os.FileMode]string{0o755: "", 0o775: "(mode 0775)", 0o757 | os.ModeSticky: "(mode 0757)"} {
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadTrusted(dir); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("a directory of mode %o: %v", mode, err)
+		}
+	}
+	if os.Geteuid() != 0 {
+		return // only root can give files away
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	const eve = 12345
+	for _, path := range []string{dir + "/eve.pub", dir} {
+		if err := os.Chown(path, eve, -1); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadTrusted(dir); err == nil || !strings.Contains(err.Error(), "user 12345 may change it") {
+			t.Errorf("%s is another's: %v", path, err)
+		}
+		if err := os.Chown(path, 0, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := ReadTrusted(dir); err != nil {
+		t.Error(err)
+	}
+}
+
 func FuzzReadTrusted(f *testing.F) {
 	key := fixedKey("alice").Public()
 	f.Add("# x\n" + key + " events=a,b*\n")

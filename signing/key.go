@@ -85,12 +85,12 @@ func ReadKey(path string) (Key, error) {
 }
 
 func readKey(path string) (Key, error) {
-	text, mode, err := readFile(path, maxKeyFile)
+	text, info, err := readFile(path, maxKeyFile)
 	if err != nil {
 		return Key{}, err
 	}
-	if mode.Perm()&0o077 != 0 {
-		return Key{}, fmt.Errorf("others may read or change it (mode %04o): make it yours alone with chmod 600, and trust the key no longer if they did", mode.Perm())
+	if perm := info.Mode().Perm(); perm&0o077 != 0 {
+		return Key{}, fmt.Errorf("others may read or change it (mode %04o): make it yours alone with chmod 600, and trust the key no longer if they did", perm)
 	}
 	var found *Key
 	for n, line := range lines(text) {

@@ -94,6 +94,9 @@ func trustedFiles(path string) ([]string, error) {
 	if !info.IsDir() {
 		return []string{path}, nil
 	}
+	if err := ownAlone(info); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
 		return nil, err
@@ -112,12 +115,12 @@ func trustedFiles(path string) ([]string, error) {
 
 // read adds the keys of one file, and returns what is wrong with it.
 func (t *Trusted) read(file string) []error {
-	text, mode, err := readFile(file, maxTrustedFile)
+	text, info, err := readFile(file, maxTrustedFile)
 	if err != nil {
 		return []error{fmt.Errorf("cannot read the trusted keys %s: %w", file, err)}
 	}
-	if mode.Perm()&0o022 != 0 {
-		return []error{fmt.Errorf("cannot trust the keys in %s: others may change it (mode %04o): chmod go-w", file, mode.Perm())}
+	if err := ownAlone(info); err != nil {
+		return []error{fmt.Errorf("cannot trust the keys in %s: %w", file, err)}
 	}
 	var errs []error
 	for n, line := range lines(text) {
