@@ -43,6 +43,8 @@ import (
 //	load stop [MAX]             at most MAX (0) of them failed
 //	fetch URL                   its body becomes stdout
 //	hostile KIND ADDR           send a malformed gossip packet to ADDR
+//	flood N NAME                send N user events through the RPC, and see that
+//	                            each one is accounted for
 //	notify-socket               be a service manager: NOTIFY_SOCKET's messages
 //	                            go to notify.log
 //	at-end PROGRAM ARG...       run it when the script has ended, failed or not
@@ -103,6 +105,7 @@ func TestScripts(t *testing.T) {
 			"load":          loadCommand,
 			"fetch":         fetch,
 			"hostile":       hostile,
+			"flood":         flood,
 			"notify-socket": notifySocket,
 		},
 	})
