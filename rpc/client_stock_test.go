@@ -21,6 +21,9 @@ import (
 	"muster/logs"
 )
 
+// serfAgentEnv makes this test's program `serf agent`: see TestMain.
+const serfAgentEnv = "MUSTER_TEST_SERF_AGENT"
+
 // A stock is Serf's own agent, a real process.
 type stock struct {
 	t    *testing.T
@@ -29,14 +32,15 @@ type stock struct {
 	rpc  string // ip:port
 	key  string // of the RPC
 	args []string
+	env  string // one more variable
 	cmd  *exec.Cmd
 	out  *logbook
 }
 
 var nextStock atomic.Uint32
 
-// startStock starts Serf's own agent on an address of its own and waits until
-// its RPC answers. It ends with the test.
+// startStock starts Debian's Serf agent on an address of its own and waits
+// until its RPC answers. It ends with the test.
 func startStock(t *testing.T, name string, args ...string) *stock {
 	t.Helper()
 	path, err := exec.LookPath("serf")
@@ -46,8 +50,25 @@ func startStock(t *testing.T, name string, args ...string) *stock {
 		}
 		t.Skip("NOT TESTED AGAINST SERF'S OWN AGENT: serf is not installed (apt-get install serf)")
 	}
+	return startSerf(t, path, "", name, args)
+}
+
+// startLatest is startStock with the agent of the Serf that this module
+// requires, which this test's own program can be.
+func startLatest(t *testing.T, name string, args ...string) *stock {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startSerf(t, path, serfAgentEnv+"=1", name, args)
+}
+
+// startSerf starts the agent at path, with env in its environment.
+func startSerf(t *testing.T, path, env, name string, args []string) *stock {
+	t.Helper()
 	ip := fmt.Sprintf("127.62.%d.%d", os.Getpid()%250, nextStock.Add(1))
-	s := &stock{t: t, name: name, bind: ip + ":7946", rpc: ip + ":7373", out: &logbook{}}
+	s := &stock{t: t, name: name, bind: ip + ":7946", rpc: ip + ":7373", env: env, out: &logbook{}}
 	s.args = append([]string{path, "agent", "-node=" + name, "-bind=" + s.bind, "-rpc-addr=" + s.rpc, "-profile=local"}, args...)
 	t.Cleanup(func() {
 		s.kill()
@@ -75,6 +96,7 @@ func (s *stock) start(more ...string) {
 	args := append(s.args[1:len(s.args):len(s.args)], more...)
 	s.cmd = exec.Command(s.args[0], args...)
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
+	s.cmd.Env = append(os.Environ(), s.env)
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
@@ -218,9 +240,13 @@ func startOursAt(t *testing.T, addr, key string, c cluster.Config) agent {
 	return agent{node.Info().Bind, ln.Addr().String(), kill}
 }
 
-// Every call, against Serf's own agent.
+// Every call, against Serf's own agents: Debian's, which is old, and the latest.
 func TestClientDrivesStock(t *testing.T) {
-	drive(t, startStock(t, "a", "-rpc-auth=sesame", "-tag", "role=web").agent(), startStock(t, "b").agent())
+	for name, start := range map[string]func(*testing.T, string, ...string) *stock{"Debian's": startStock, "latest": startLatest} {
+		t.Run(name, func(t *testing.T) {
+			drive(t, start(t, "a", "-rpc-auth=sesame", "-tag", "role=web").agent(), start(t, "b").agent())
+		})
+	}
 }
 
 // And against ours.

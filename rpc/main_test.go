@@ -13,7 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/cli"
 	"github.com/hashicorp/serf/client"
+	serfagent "github.com/hashicorp/serf/cmd/serf/command/agent"
 	"go.uber.org/goleak"
 
 	"muster/cluster"
@@ -30,8 +32,16 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if os.Getenv(serfAgentEnv) != "" {
+		ui := &cli.BasicUi{Writer: os.Stdout, ErrorWriter: os.Stderr}
+		os.Exit((&serfagent.Command{Ui: ui, ShutdownCh: make(chan struct{})}).Run(os.Args[2:]))
+	}
 	goleak.VerifyTestMain(m)
 }
+
+// serfAgentEnv makes this test's program `serf agent`, of the Serf that this
+// module requires.
+const serfAgentEnv = "MUSTER_TEST_SERF_AGENT"
 
 // A logbook keeps what is logged.
 type logbook struct {
