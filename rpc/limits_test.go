@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"muster/cluster"
+	"muster/cluster/clustertest"
 	"muster/rpc"
 )
 
@@ -173,6 +174,37 @@ func TestSlowStream(t *testing.T) {
 		receive(t, "the event", quick)
 	}
 	slow.ends()
+}
+
+// A whole cluster that appears at once reaches a client that reads.
+func TestBurst(t *testing.T) {
+	const n = 5_000
+	u, err := clustertest.NewUniverse(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(u.Close)
+	if err := u.Set(clustertest.Members("web", n, map[string]string{"role": "web"})...); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, cluster.Config{Name: "self"}, rpc.ServerConfig{})
+	c := s.dial(t, "")
+	events := make(chan map[string]any, n)
+	if _, err := c.Stream("member-join", events); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Join([]string{u.Seed()}, false); err != nil {
+		t.Fatal(err)
+	}
+	for heard := 0; heard < n; {
+		e := receive(t, fmt.Sprintf("one more join than %d", heard), events)
+		for _, m := range e["Members"].([]any) {
+			if m := m.(map[any]any); m["ProtocolMax"] == int64(0) {
+				t.Fatalf("%s has no versions", m["Name"])
+			}
+			heard++
+		}
+	}
 }
 
 // What is under way when the server ends is finished; nothing is left.

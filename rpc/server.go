@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"syscall"
 	"time"
 
@@ -62,6 +63,10 @@ type Server struct {
 	log      *throttle
 	key      [sha256.Size]byte // of AuthKey
 	versions *versionBook
+
+	mu      sync.Mutex
+	serving int   // listeners
+	tape    *tape // nil: nobody has streamed yet
 }
 
 // NewServer returns a server that serves nothing yet.
@@ -89,6 +94,33 @@ func (s *Server) knows(key string) bool {
 	return s.AuthKey == "" || subtle.ConstantTimeCompare(sum[:], s.key[:]) == 1
 }
 
+// begin notes that a listener is served.
+func (s *Server) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.serving++
+}
+
+// end is the end of begin. The last one ends the tape.
+func (s *Server) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.serving--; s.serving == 0 && s.tape != nil {
+		s.tape.close()
+		s.tape = nil
+	}
+}
+
+// cursor returns a connection's cursor on the node's events.
+func (s *Server) cursor(end func(error)) *cursor {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.tape == nil {
+		s.tape = startTape(s.Node)
+	}
+	return s.tape.cursor(end)
+}
+
 const (
 	acceptBackoff    = 5 * time.Millisecond // after the first failure; it doubles
 	maxAcceptBackoff = time.Second
@@ -104,6 +136,8 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	stop := context.AfterFunc(ctx, func() { ln.Close() })
 	defer stop()
+	s.begin()
+	defer s.end()
 	p := newPort(s)
 	defer p.close()
 	backoff := acceptBackoff

@@ -12,7 +12,6 @@ import (
 
 const (
 	maxStreams  = 64   // of a connection
-	maxBehind   = 1024 // events that a connection may be behind
 	maxQuestion = 1024 // queries of a connection that wait for its answer
 )
 
@@ -58,9 +57,8 @@ func (f filter) matches(e cluster.Event) bool {
 // and none after the answer that it was ended.
 type events struct {
 	conn      *conn
-	sub       *cluster.Subscription
+	cursor    *cursor
 	streams   []stream
-	lost      uint64 // of sub, while nobody was interested
 	next      uint64 // ID of a query
 	questions []question
 }
@@ -87,7 +85,7 @@ func (c *conn) stream(seq uint64, frame []byte) error {
 		return c.answer(seq, nil, err)
 	}
 	if c.events == nil {
-		c.events = &events{conn: c, sub: c.server.Node.Subscribe(maxBehind)}
+		c.events = &events{conn: c, cursor: c.server.cursor(c.end)}
 		c.pumps.Go(c.events.pump)
 	}
 	e := c.events
@@ -95,12 +93,7 @@ func (c *conn) stream(seq uint64, frame []byte) error {
 		return c.answer(seq, nil, err)
 	}
 	c.follows.Add(1)
-	err = c.out.send(seq, "", nil, func() {
-		if len(e.streams) == 0 {
-			e.lost = e.sub.Lost()
-		}
-		e.streams = append(e.streams, stream{seq, filters})
-	})
+	err = c.out.send(seq, "", nil, func() { e.streams = append(e.streams, stream{seq, filters}) })
 	if err != nil {
 		return sendError(err)
 	}
@@ -133,7 +126,7 @@ func (e *events) end(seq uint64) {
 
 func (e *events) close() {
 	if e != nil {
-		e.sub.Close()
+		e.cursor.close()
 	}
 }
 
@@ -143,8 +136,15 @@ func (e *events) pump() {
 		select {
 		case <-e.conn.ctx.Done():
 			return
-		case heard := <-e.sub.C:
-			if err := e.pass(heard); err != nil {
+		case <-e.cursor.more:
+		}
+		for more := true; more; {
+			var heard cluster.Event
+			var ok bool
+			if heard, ok, more = e.cursor.next(); !ok {
+				break
+			}
+			if err := e.pass(heard, more); err != nil {
 				e.conn.end(err)
 				return
 			}
@@ -152,15 +152,12 @@ func (e *events) pump() {
 	}
 }
 
-// pass sends an event to the streams that carry it. Those that follow at once
-// share a packet with it.
-func (e *events) pass(heard cluster.Event) error {
+// pass sends an event to the streams that carry it, with more to come in the
+// same packet or not.
+func (e *events) pass(heard cluster.Event, more bool) error {
 	out := e.conn.out
 	out.mu.Lock()
 	defer out.mu.Unlock()
-	if len(e.streams) > 0 && e.sub.Lost() > e.lost {
-		return errTooSlow
-	}
 	var record body
 	for _, s := range e.streams {
 		if !slices.ContainsFunc(s.filters, func(f filter) bool { return f.matches(heard) }) {
@@ -173,7 +170,7 @@ func (e *events) pass(heard cluster.Event) error {
 			return sendError(err)
 		}
 	}
-	if len(e.sub.C) > 0 {
+	if more {
 		return nil
 	}
 	if err := out.buf.Flush(); err != nil {
