@@ -47,7 +47,7 @@ func readSnapshot(path string, rejoin bool) (peers map[string]netip.AddrPort, he
 		} else if name, ok := strings.CutPrefix(line, "not-alive: "); ok {
 			delete(peers, name)
 		} else if text, ok := strings.CutPrefix(line, eventClock); ok {
-			if clock, err := strconv.ParseUint(text, 10, 64); err == nil && clock <= maxClock {
+			if clock, err := strconv.ParseUint(text, 10, 64); err == nil && clock <= SaneClock {
 				heard = clock
 			}
 		} else if line == "leave" && !rejoin {
@@ -61,8 +61,18 @@ func readSnapshot(path string, rejoin bool) (peers map[string]netip.AddrPort, he
 	return peers, heard, nil
 }
 
-// eventClock begins the snapshot's lines about the last user event heard.
-const eventClock = "event-clock: "
+// SaneClock is a Lamport time that no cluster counts up to: at 50 events a
+// second that takes seven hundred years. A later one is somebody's mischief. It
+// is put up with, up to a bound, since all members have heard it, but outlives
+// no restart: with all of them started anew a cluster is itself again.
+const SaneClock = 1 << 40
+
+// The lines of a snapshot about the latest that was heard.
+const (
+	statusClock = "clock: "
+	eventClock  = "event-clock: "
+	queryClock  = "query-clock: "
+)
 
 // resume tells the history where an earlier run ended: at Config.Since or,
 // without it, where the snapshot, which heard events up to heard, says. Serf
@@ -74,27 +84,52 @@ func (n *Node) resume(heard uint64) error {
 		since = heard
 	}
 	n.history.resume(since)
-	if heard <= since {
+	if n.c.SnapshotPath == "" {
 		return nil
 	}
 	data, err := os.ReadFile(n.c.SnapshotPath)
 	if err != nil {
 		return fmt.Errorf("cannot read snapshot: %w", err)
 	}
+	data, changed := setBack(data, since)
+	if !changed {
+		return nil
+	}
+	if err := replaceFile(n.c.SnapshotPath, data, 0o644); err != nil {
+		return fmt.Errorf("cannot set back snapshot: %w", err)
+	}
+	return nil
+}
+
+// setBack returns a snapshot without the user events after since, and without
+// clocks that are not sane; changed says that there were some.
+func setBack(snapshot []byte, since uint64) (back []byte, changed bool) {
 	var out bytes.Buffer
-	for line := range bytes.Lines(data) {
-		if !bytes.HasPrefix(line, []byte(eventClock)) {
-			out.Write(line)
+	for line := range bytes.Lines(snapshot) {
+		if ahead(string(line), statusClock, SaneClock) || ahead(string(line), queryClock, SaneClock) || ahead(string(line), eventClock, since) {
+			changed = true
+			continue
 		}
+		out.Write(line)
+	}
+	if !changed {
+		return snapshot, false
 	}
 	if n := out.Len(); n > 0 && out.Bytes()[n-1] != '\n' {
 		out.WriteByte('\n') // the last line was cut off
 	}
 	fmt.Fprintf(&out, "%s%d\n", eventClock, since)
-	if err := replaceFile(n.c.SnapshotPath, out.Bytes(), 0o644); err != nil {
-		return fmt.Errorf("cannot set back snapshot: %w", err)
+	return out.Bytes(), true
+}
+
+// ahead reports whether line is of that clock and tells of a time after most.
+func ahead(line, clock string, most uint64) bool {
+	text, ok := strings.CutPrefix(line, clock)
+	if !ok {
+		return false
 	}
-	return nil
+	at, err := strconv.ParseUint(strings.TrimSpace(text), 10, 64)
+	return err == nil && at > most || errors.Is(err, strconv.ErrRange)
 }
 
 // keepSnapshot makes sure that the snapshot exists. Serf dies with the
