@@ -50,13 +50,18 @@ type heard struct {
 }
 
 // hear judges an event at once, or as soon as there is a view to judge it by.
+// Its signature is verified at once: the envelope is used up then for all that
+// comes later, but not for the lanes that wait with it.
 func (r *Runner) hear(l *lane, h *heard) {
 	switch {
 	case l.ready(r.world.view):
 		r.judge(l, h)
 	case len(l.early) < l.limit():
+		if l.rule != nil && l.rule.Signature {
+			r.verify(h)
+		}
 		l.heard++
-		l.early = append(l.early, h.raw)
+		l.early = append(l.early, h)
 	default:
 		l.heard++
 		r.drop(l, h.raw, nil)
@@ -70,12 +75,8 @@ func (r *Runner) hearEarly(l *lane) {
 	}
 	early := l.early
 	l.early = nil
-	for _, e := range early {
+	for _, h := range early {
 		l.heard--
-		h := &heard{raw: e, inner: e}
-		if e.Type == cluster.EventUser {
-			h.inner.Payload, _ = signing.Open(e.Payload)
-		}
 		r.judge(l, h)
 		r.remember(h)
 	}
@@ -161,7 +162,7 @@ func (r *Runner) evaluated(l *lane, err error) {
 	if err != nil {
 		text = err.Error()
 	}
-	if text != l.problem && err != nil {
+	if text != l.problem && err != nil && r.tell(l) { // others choose what to fail with
 		r.log.Warn("cannot judge an event", "rule", l.name, "error", err)
 	}
 	l.problem = text
@@ -192,7 +193,7 @@ func (r *Runner) verify(h *heard) {
 		return
 	}
 	h.verified = true
-	if h.raw.Type != cluster.EventUser {
+	if _, signed := signing.Open(h.raw.Payload); h.raw.Type != cluster.EventUser || !signed {
 		h.err = signing.ErrUnsigned
 		return
 	}

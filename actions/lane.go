@@ -22,9 +22,9 @@ type lane struct {
 	handler    rules.Handler
 	event      string // the name of the user event that a file handles
 
-	gone  bool            // it stays only until what runs has ended
-	queue []*job          //
-	early []cluster.Event // heard before there was a view to judge them by
+	gone  bool     // it stays only until what runs has ended
+	queue []*job   //
+	early []*heard // before there was a view to judge them by
 	waits map[string]*wait
 	level level
 	sight sight

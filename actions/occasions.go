@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"muster/cluster"
 	"muster/statedir"
 )
 
@@ -94,7 +95,7 @@ func (l *ledger) latest() uint64 {
 func (l *ledger) witness(ltime uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if ltime > l.clock {
+	if ltime > l.clock && ltime <= cluster.SaneClock {
 		_ = l.append(record{Kind: recClock, LTime: ltime}) // see problem
 	}
 }

@@ -1,7 +1,9 @@
 package actions
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -128,5 +130,81 @@ rule "r" {
 	b.Look(view(member("n", nil)))
 	if s := b.idle("r"); s.Run != 1 || s.Heard != 1 || b.text("out") != "inner ops\n" {
 		t.Errorf("%+v, %q", s, b.text("out"))
+	}
+}
+
+// What was accepted from anybody is not done once the rule demands a
+// signature.
+func TestSignatureIsDemandedLater(t *testing.T) {
+	hcl := `
+rule "r" {
+  on = ["user:x"]
+  SIGNATURE
+  run { command = ["sh", "-c", "echo $1 >>DIR/out", "sh", event.payload] }
+}`
+	b := open(t, strings.ReplaceAll(hcl, "SIGNATURE", ""))
+	b.Look(view(member("n", nil)))
+	b.Hear(user("x", 1, "queued"))
+	b.Use(Set{Rules: b.rules(strings.ReplaceAll(hcl, "SIGNATURE", `signature = "required"`))})
+	b.start()
+	if s := b.idle("r"); s.Run != 0 || s.Refused[RefusedSignature] != 1 || b.text("out") != "" {
+		t.Errorf("%+v, %q", s, b.text("out"))
+	}
+}
+
+// One envelope is good for all rules that wait for a view with it, and for no
+// copy of it.
+func TestSignedBeforeThereIsAView(t *testing.T) {
+	key, err := signing.Generate("ops")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "trusted")
+	if err := os.WriteFile(path, []byte(key.Public()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	rule := `
+rule "NAME" {
+  on        = ["user:x"]
+  signature = "required"
+  run { command = ["sh", "-c", "echo NAME $1 >>DIR/out", "sh", event.payload] }
+}`
+	b := open(t, strings.ReplaceAll(rule, "NAME", "one")+strings.ReplaceAll(rule, "NAME", "two"), func(c *Config) {
+		c.Trusted = func() *signing.Trusted {
+			trusted, err := signing.ReadTrusted(path)
+			if err != nil {
+				t.Error(err)
+			}
+			return trusted
+		}
+	}).start()
+	sealed, err := key.Sign("x", []byte("early"), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Hear(user("x", 1, string(sealed)))
+	b.Hear(user("x", 2, string(sealed)))
+	b.Look(view(member("n", nil)))
+	for _, name := range []string{"one", "two"} {
+		if s := b.idle(name); s.Run != 1 || s.Refused[RefusedReplay] != 1 {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+}
+
+// An event without a signature makes nobody read the trusted keys: everybody
+// can send such.
+func TestUnsignedCostsNothing(t *testing.T) {
+	read := 0
+	b := open(t, `
+rule "r" {
+  on        = ["user:x"]
+  signature = "required"
+  run { command = ["true"] }
+}`, func(c *Config) { c.Trusted = func() *signing.Trusted { read++; return nil } })
+	b.Look(view(member("n", nil)))
+	b.Hear(user("x", 1, "bare"))
+	if s := b.of("r"); s.Refused[RefusedSignature] != 1 || read != 0 {
+		t.Errorf("%+v, the keys were read %d times", s, read)
 	}
 }

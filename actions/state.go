@@ -9,6 +9,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"muster/cluster"
 )
 
 // A state is what the records of a ledger add up to.
@@ -38,7 +40,8 @@ func (s *state) apply(r record) error {
 		if s.entries[e.key] != nil || s.byID[e.id] != nil {
 			return errors.New("an occasion is there twice")
 		}
-		s.clock, s.lastID = max(s.clock, e.ltime), max(s.lastID, e.id)
+		s.witness(e.ltime)
+		s.lastID = max(s.lastID, e.id)
 		s.entries[e.key], s.byID[e.id] = e, e
 		if e.state == done {
 			s.end(e)
@@ -59,7 +62,7 @@ func (s *state) apply(r record) error {
 			s.end(e)
 		}
 	case recClock:
-		s.clock = max(s.clock, r.LTime)
+		s.witness(r.LTime)
 	case recNonce:
 		s.nonces[r.Nonce] = r.At
 	case recBoot:
@@ -68,6 +71,14 @@ func (s *state) apply(r record) error {
 		return fmt.Errorf("unknown kind %q", r.Kind)
 	}
 	return nil
+}
+
+// witness notes the Lamport time of a user event, unless it is mischief, which
+// must not outlive a restart.
+func (s *state) witness(ltime uint64) {
+	if ltime <= cluster.SaneClock {
+		s.clock = max(s.clock, ltime)
+	}
 }
 
 // end forgets the payload of e, and what ended long before e.

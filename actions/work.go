@@ -106,6 +106,8 @@ func (r *Runner) unfit(l *lane, j *job) bool {
 	switch {
 	case r.set.Refuse != "" && l.kind != KindHandler:
 		reason = RefusedGossip
+	case l.rule != nil && l.rule.Signature && j.signer == "": // it demanded none when j was accepted
+		reason = RefusedSignature
 	case l.rule != nil && r.world.alive < l.rule.Quorum:
 		reason = RefusedQuorum
 	case l.rule != nil && responds(l) && late(j.event, r.now()):
