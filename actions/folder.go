@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -59,8 +60,8 @@ func (f *folder) read() error {
 		return err
 	}
 	f.stamp = info.ModTime()
-	if info.Mode().Perm()&0o002 != 0 {
-		return errors.New("everybody may write to it: chmod o-w")
+	if err := ownAlone(info); err != nil {
+		return err
 	}
 	entries, err := os.ReadDir(f.path)
 	if err != nil {
@@ -96,8 +97,21 @@ func usable(path string) error {
 		return errors.New("it is not a file")
 	case info.Mode().Perm()&0o111 == 0:
 		return errors.New("it is not executable: chmod +x")
-	case info.Mode().Perm()&0o002 != 0:
+	}
+	return ownAlone(info)
+}
+
+// ownAlone reports a file or directory that somebody else than root and this
+// process's user may change: its handlers run with this process's rights.
+func ownAlone(info os.FileInfo) error {
+	sys, perm := info.Sys().(*syscall.Stat_t), info.Mode().Perm()
+	switch {
+	case perm&0o002 != 0:
 		return errors.New("everybody may write to it: chmod o-w")
+	case sys.Uid != 0 && int(sys.Uid) != os.Geteuid():
+		return fmt.Errorf("it belongs to user %d: chown it to root, or to the agent's user", sys.Uid)
+	case perm&0o020 != 0 && sys.Gid != 0 && int(sys.Gid) != os.Getegid():
+		return fmt.Errorf("group %d may write to it: chmod g-w", sys.Gid)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package actions
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -175,5 +176,52 @@ func TestFolder(t *testing.T) {
 	}
 	if strings.Count(b.text("out"), "\n") != 2 {
 		t.Errorf("%q", b.text("out"))
+	}
+}
+
+// Whoever may change a handler, or put one there, has the agent's rights.
+func TestHandlersBelongToNobodyElse(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Log("only root can give files away: looking at modes alone")
+	}
+	const eve = 12345
+	dir := t.TempDir()
+	path := filepath.Join(dir, "deploy.sh")
+	write(t, path, "#!/bin/sh\n")
+	for _, tc := range []struct {
+		path     string
+		uid, gid int
+		mode     os.FileMode
+		want     string
+	}{
+		{path, 0, 0, 0o755, ""},
+		{path, 0, 0, 0o775, ""},
+		{path, 0, 0, 0o757, "everybody may write to it"},
+		{path, eve, 0, 0o755, "it belongs to user 12345"},
+		{path, 0, eve, 0o755, ""},
+		{path, 0, eve, 0o775, "group 12345 may write to it"},
+		{dir, eve, 0, 0o755, "it belongs to user 12345"},
+		{dir, 0, eve, 0o2775, "group 12345 may write to it"},
+		{dir, 0, 0, 0o757 | os.ModeSticky, "everybody may write to it"},
+	} {
+		if os.Geteuid() != 0 && tc.uid+tc.gid > 0 {
+			continue
+		}
+		if os.Geteuid() == 0 {
+			if err := os.Chown(tc.path, tc.uid, tc.gid); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Chmod(tc.path, tc.mode); err != nil {
+			t.Fatal(err)
+		}
+		var f folder
+		f.open(dir)
+		if got := strings.Join(f.problems, "\n"); len(f.files) != 1-len(f.problems) || tc.want == "" && got != "" || !strings.Contains(got, tc.want) {
+			t.Errorf("%s of %d:%d, mode %o: %d handlers, %q", tc.path, tc.uid, tc.gid, tc.mode, len(f.files), got)
+		}
+		if err := errors.Join(os.Lchown(tc.path, os.Geteuid(), os.Getegid()), os.Chmod(tc.path, 0o755)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
