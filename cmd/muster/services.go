@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"os/signal"
@@ -16,7 +15,6 @@ import (
 	"muster/cluster"
 	"muster/config"
 	"muster/rpc"
-	"muster/signing"
 	"muster/telemetry"
 	"muster/web"
 )
@@ -130,22 +128,5 @@ func (s *services) reload(ctx context.Context) {
 	s.reconfigure(ctx)
 	if _, err := s.keeper.Reload(ctx); err != nil {
 		s.log.Error(fmt.Sprintf("cannot reload the rules: %v", err))
-	}
-}
-
-// trusted reads the trusted keys whenever it is asked whom to trust, so that
-// a key taken away is not trusted any more. Where they cannot be read, nobody
-// is.
-func trusted(path string, log *slog.Logger) func() *signing.Trusted {
-	if path == "" {
-		return nil
-	}
-	return func() *signing.Trusted {
-		keys, err := signing.ReadTrusted(path)
-		if err != nil {
-			log.Error("no signature is trusted", "error", err)
-			return nil
-		}
-		return keys
 	}
 }
