@@ -99,9 +99,19 @@ func start(ts *testscript.TestScript, name string, argv []string) *process {
 }
 
 // newCommand makes a command of argv with the script's directory and
-// environment.
+// environment. That there is no such program is an error of the script.
 func newCommand(ts *testscript.TestScript, argv []string) *exec.Cmd {
-	cmd := exec.Command(argv[0], argv[1:]...)
+	program := argv[0]
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		if path, err := exec.LookPath(filepath.Join(dir, argv[0])); err == nil && !strings.Contains(argv[0], "/") {
+			program = path
+			break
+		}
+	}
+	cmd := exec.Command(program, argv[1:]...)
+	if cmd.Err != nil {
+		ts.Fatalf("%v", cmd.Err)
+	}
 	cmd.Dir = ts.MkAbs(".")
 	for _, name := range exported {
 		if value := ts.Getenv(name); value != "" {
