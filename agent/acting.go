@@ -85,6 +85,9 @@ func (l *loop) refusal() string {
 	}
 	info := l.cfg.Info()
 	switch {
+	case info.Through != "":
+		return fmt.Sprintf("the agent at %s is followed over a network, in the clear, so that whoever is on the way could make them act: "+
+			"follow one on this machine, perhaps through a tunnel, or set insecure_gossip = true", info.Through)
 	case info.Encrypted:
 		return ""
 	case info.Epoch == 0:

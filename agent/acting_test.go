@@ -124,6 +124,23 @@ func TestOpenGossipIsNotActedOn(t *testing.T) {
 	}
 }
 
+// An agent's gossip may be encrypted: what it says on the way here is not.
+func TestWhatComesOverANetworkIsNotActedOn(t *testing.T) {
+	for _, insecure := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage(t, actingRule, func(cfg *Config) { cfg.InsecureGossip = insecure })
+			s.info.Store(&cluster.Info{Advertise: "127.0.0.1:7946", Encrypted: true, Epoch: 1, Through: "10.0.0.5:7373"})
+			s.change(func(*cluster.View) {})
+			synctest.Wait()
+			s.events <- run(1)
+			all, one := s.acting()
+			if one.Run == 1 != insecure || strings.Contains(all.Refused, "10.0.0.5:7373") == insecure {
+				t.Errorf("insecure_gossip %t: %+v", insecure, all)
+			}
+		})
+	}
+}
+
 // Before it is known where gossip listens, nothing is acted on.
 func TestNothingIsActedOnBeforeGossipHasStarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -202,8 +202,11 @@ type Info struct {
 	Advertise string `json:"advertise"` // address and port told to others
 	Profile   string `json:"profile"`
 	Encrypted bool   `json:"encrypted"`
-	Snapshot  string `json:"snapshot,omitempty"` // path
-	Epoch     uint64 `json:"epoch"`              // incarnations of Serf so far
+	// Through is the address of an agent that is followed over a network, in
+	// the clear, whether or not its gossip is encrypted; empty otherwise.
+	Through  string `json:"through,omitempty"`
+	Snapshot string `json:"snapshot,omitempty"` // path
+	Epoch    uint64 `json:"epoch"`              // incarnations of Serf so far
 	// Joined is the number of joins completed, and JoinError why the latest
 	// attempt failed, empty if it did not.
 	Joined    uint64 `json:"joined"`

@@ -179,6 +179,7 @@ func (a *Attached) look(ctx context.Context, c *Client, k *keeper, first bool) e
 	doubt, _ := strconv.Atoi(stats["serf"]["health_score"]) // 0 of an agent that has none
 	a.note(func(i *cluster.Info) {
 		i.Encrypted = stats["serf"]["encrypted"] == "true"
+		i.Through = c.remote()
 		i.Problem = k.problem(a.c.Addr)
 	})
 	if first || changed || k.settled != last.Settled || doubt != last.Doubt || self != last.Self {

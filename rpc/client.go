@@ -71,6 +71,19 @@ type Client struct {
 	err     error
 }
 
+// remote returns the agent's address if the connection, which nothing
+// encrypts, may leave this machine; empty if it does not.
+func (c *Client) remote() string {
+	to, ok := c.conn.RemoteAddr().(*net.TCPAddr)
+	if !ok || to.IP.IsLoopback() {
+		return ""
+	}
+	if from, ok := c.conn.LocalAddr().(*net.TCPAddr); ok && from.IP.Equal(to.IP) {
+		return ""
+	}
+	return to.String()
+}
+
 // An outgoing is a request on its way. It is not sent once its context has
 // ended.
 type outgoing struct {
