@@ -160,10 +160,10 @@ func (r *Runner) picture(l *lane, j *job) rules.Occasion {
 func (r *Runner) evaluated(l *lane, err error) {
 	text := ""
 	if err != nil {
-		text = err.Error()
+		text = oneLine(err.Error())
 	}
 	if text != l.problem && err != nil && r.tell(l) { // others choose what to fail with
-		r.log.Warn("cannot judge an event", "rule", l.name, "error", err)
+		r.log.Warn("cannot judge an event", "rule", l.name, "error", text)
 	}
 	l.problem = text
 }

@@ -3,6 +3,7 @@ package actions
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,4 +69,35 @@ rule "r" {
 	if err := b.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// Nor does who makes a rule act as fast as it can.
+func TestFloodOfActionsIsAFewLines(t *testing.T) {
+	b := open(t, `
+rule "r" {
+  on    = ["user:x"]
+  queue = 1000
+  run { command = ["true"] }
+}`)
+	var now atomic.Int64
+	b.now = func() time.Time { return time.Unix(now.Load(), 0) }
+	does := &fake{}
+	b.exec = does.exec
+	b.start()
+	b.Look(view(member("n", nil)))
+	for i := range 500 {
+		b.Hear(user("x", uint64(i+1), ""))
+	}
+	if s := b.idle("r"); s.Run != 500 {
+		t.Errorf("%+v", s)
+	}
+	if n := strings.Count(b.log.String(), "msg=acted"); n != maxLines {
+		t.Errorf("%d lines", n)
+	}
+	now.Add(int64(logWindow / time.Second))
+	b.Hear(user("x", 501, ""))
+	b.eventually("one more line, and how many are missing", func() bool {
+		log := b.log.String()
+		return strings.Count(log, "msg=acted") == maxLines+1 && strings.Contains(log, "dropped=450")
+	})
 }

@@ -159,12 +159,20 @@ func (r *Runner) perform(ctx context.Context, l *lane, j *job) {
 	if err != nil {
 		l.failed++
 	}
+	told, missing := l.lines.spend(r.now())
 	r.mu.Unlock()
+	if missing > 0 {
+		r.log.Warn("too much to log of what was done", l.kind, l.name, "dropped", missing)
+	}
 	verdict := verdictOK
 	if err != nil {
 		verdict = verdictFailed
+	}
+	switch {
+	case !told:
+	case err != nil:
 		r.log.Warn("an action failed", l.kind, l.name, "event", what, "took", last.Took, "error", last.Verdict)
-	} else {
+	default:
 		r.log.Info("acted", l.kind, l.name, "event", what, "took", last.Took, "result", last.Verdict)
 	}
 	if j.entry == nil {
