@@ -1,6 +1,7 @@
 package actions
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -14,7 +15,7 @@ const lockName = "events.lock"
 // ends.
 func lockDir(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; choose another with --state", err)
 	}
 	return statedir.Lock(filepath.Join(dir, lockName))
 }

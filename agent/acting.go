@@ -167,6 +167,9 @@ func (l *loop) explainActing(name string) (e RuleExplanation, ok bool) {
 	if !rule.InForce(self) {
 		e.State, e.Why = NotInForce, "this node does not match the rule's self block"
 	}
+	for _, filter := range rule.On {
+		e.On = append(e.On, filter.String())
+	}
 	e.Self = rule.SelfVerdict(self)
 	selection := rule.NewSelection()
 	selection.Update(time.Now(), l.view, nil)

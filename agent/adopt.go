@@ -1,8 +1,11 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"slices"
 	"time"
 
@@ -50,9 +53,21 @@ func (l *loop) has(name string) bool {
 	return slices.ContainsFunc(l.states, func(s *state) bool { return s.rule.Name == name })
 }
 
+// compile compiles the rules. Where nobody has asked for rules yet there need
+// be no directory of them; one that vanishes is a mistake.
+func (l *loop) compile(how func(dir string) (*Program, []string, rules.Problems)) (*Program, []string, rules.Problems) {
+	if l.cfg.RulesOptional && len(l.program.rules) == 0 && len(l.reconciler.Status()) == 0 {
+		if _, err := os.Stat(l.cfg.RulesDir); errors.Is(err, fs.ErrNotExist) {
+			l.log.Info("there is no rules directory, and so no rule", "dir", l.cfg.RulesDir)
+			return &Program{Set: &rules.Set{}}, []string{l.cfg.RulesDir}, nil
+		}
+	}
+	return how(l.cfg.RulesDir)
+}
+
 // first puts in force what can be compiled when the agent starts.
 func (l *loop) first(now time.Time) {
-	program, watch, problems := CompilePartly(l.cfg.RulesDir)
+	program, watch, problems := l.compile(CompilePartly)
 	l.sources.set(watch)
 	l.took(problems)
 	if program == nil || problems.HasErrors() && len(program.rules) == 0 {
@@ -68,7 +83,7 @@ func (l *loop) first(now time.Time) {
 // if there is a mistake in the new ones.
 func (l *loop) reload(trigger string, now time.Time) rules.Problems {
 	l.cfg.Notify(Notice{Reloading: true})
-	program, watch, problems := Compile(l.cfg.RulesDir)
+	program, watch, problems := l.compile(Compile)
 	l.sources.set(watch)
 	l.took(problems)
 	if program != nil {

@@ -38,9 +38,11 @@ type Config struct {
 	Lost     func() uint64        // how many events did not fit into Events; nil: not known
 	Info     func() cluster.Info  // about this node, for Status
 	RulesDir string               // absolute
-	StateDir string               // absolute; made when missing
-	Resync   time.Duration        // how often to look again without a reason; 0: 60 s
-	Logger   *slog.Logger
+	// RulesOptional lets an agent that keeps no file do without RulesDir.
+	RulesOptional bool
+	StateDir      string        // absolute; made when missing
+	Resync        time.Duration // how often to look again without a reason; 0: 60 s
+	Logger        *slog.Logger
 	// Notify, when set, is told about the agent's life, once per change:
 	// ready, reloading, stopping, and a line about how things are.
 	Notify func(Notice)

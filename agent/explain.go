@@ -21,6 +21,8 @@ type RuleExplanation struct {
 	Self []rules.Clause `json:"self,omitempty"`
 	// Selected are the names of the members selected now.
 	Selected []string `json:"selected"`
+	// On are the events that a rule acts on.
+	On []string `json:"on,omitempty"`
 	// Acting is how a rule that acts is doing; nil for one that renders.
 	Acting *actions.Status `json:"acting,omitempty"`
 }

@@ -312,10 +312,10 @@ func seedAddr(seed string) string {
 func decodeKey(s string) ([]byte, error) {
 	key, err := base64.StdEncoding.DecodeString(s)
 	if err != nil {
-		return nil, errors.New("it is not base64; make one with `head -c32 /dev/urandom | base64`")
+		return nil, errors.New("it is not base64; make one with `muster keygen`")
 	}
 	if memberlist.ValidateKey(key) != nil {
-		return nil, fmt.Errorf("it decodes to %d bytes instead of 16, 24 or 32; make one with `head -c32 /dev/urandom | base64`", len(key))
+		return nil, fmt.Errorf("it decodes to %d bytes instead of 16, 24 or 32; make one with `muster keygen`", len(key))
 	}
 	return key, nil
 }

@@ -35,7 +35,7 @@ var keys = []key{
 		field: func(c *Config) any { return (*address)(&c.Attach) }},
 	{block: "cluster", name: "start_join", flag: "join", usage: "`ADDR[:PORT]` of a member to join through, retried while alone; repeatable",
 		field: func(c *Config) any { return &c.Cluster.Join }},
-	{block: "cluster", name: "retry_join", flag: "retry-join", usage: "the same as --join",
+	{block: "cluster", name: "retry_join", flag: "retry-join", usage: "`ADDR[:PORT]`, the same as --join; repeatable",
 		field: func(c *Config) any { return &c.Cluster.Join }},
 	{block: "cluster", name: "retry_interval", flag: "retry-interval", usage: "longest `TIME` between two rounds of joining (default 30s)",
 		field: func(c *Config) any { return &c.Cluster.RetryInterval }},

@@ -51,7 +51,7 @@ cluster {
   # replay_on_join = false
 
   # Encrypt the gossip: 16, 24 or 32 bytes in base64, the same on every member.
-  #   head -c32 /dev/urandom | base64
+  #   muster keygen
   # With a key in it this file must not be readable by everyone; a keyring
   # file, mode 0600, is the better place: a JSON list of keys, of which the
   # first encrypts. Only one of the two may be set.

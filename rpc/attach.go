@@ -41,6 +41,8 @@ type AttachConfig struct {
 	// Backoff is the first wait after a lost connection, default 500ms; it
 	// doubles up to BackoffMax, default 15s.
 	Backoff, BackoffMax time.Duration
+
+	once bool // somebody looks, whose flags say where the agent is
 	// MaxMembers is how many members are put up with; default 20,000.
 	MaxMembers int
 	// Logger takes the log; nil discards it.

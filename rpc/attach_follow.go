@@ -44,7 +44,7 @@ func (a *Attached) Run(ctx context.Context) error {
 // asked for before the first list, on the same connection: an agent begins
 // with it before it looks at the next request, so no change falls in between.
 func (a *Attached) follow(ctx context.Context, k *keeper, heard *memory) error {
-	c, err := Dial(ctx, a.c.Addr, Options{AuthKey: a.c.AuthKey, Timeout: a.c.Timeout, attached: true})
+	c, err := Dial(ctx, a.c.Addr, Options{AuthKey: a.c.AuthKey, Timeout: a.c.Timeout, attached: !a.c.once})
 	if err != nil {
 		return err
 	}

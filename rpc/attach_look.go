@@ -12,6 +12,7 @@ import (
 // alive, and after Hold where it does not. There is one attempt; ctx may end
 // the waiting, whose error then says what was waited for.
 func Look(ctx context.Context, c AttachConfig) (cluster.View, error) {
+	c.once = true
 	a, err := Attach(c)
 	if err != nil {
 		return cluster.View{}, err

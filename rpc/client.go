@@ -237,6 +237,9 @@ func (c *Client) broken(err error, began bool) error {
 		}
 		return fmt.Errorf("cannot understand the Serf agent at %s: %w", c.addr, err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		if !began {
+			return fmt.Errorf("the Serf agent at %s closed the connection at once; is that its RPC, and not the port of the gossip?", c.addr)
+		}
 		return fmt.Errorf("the Serf agent at %s closed the connection", c.addr)
 	}
 	return fmt.Errorf("lost the Serf agent at %s: %s", c.addr, reason(err))

@@ -70,6 +70,9 @@ func handlerFilter(s string) (EventFilter, error) {
 		hint = "What stands before the first = are filters. If it is a part of the script, write *=SCRIPT."
 	}
 	if err != nil {
+		if strings.HasSuffix(err.Error(), "?") { // did you mean …?
+			return f, fmt.Errorf("%w %s", err, hint)
+		}
 		return f, fmt.Errorf("%w. %s", err, hint)
 	}
 	return f, nil

@@ -14,10 +14,9 @@ import (
 // it from doing so.
 func (a *app) printActing(s agent.Acting) {
 	if len(s.Each) > 0 {
-		fmt.Fprintln(a.out)
 		t := newTable(a.out, "ACTS", "HEARD", "RUN", "FAILED", "QUEUED", "DROPPED", "REFUSED", "LAST")
 		for _, one := range s.Each {
-			t.row(one.Name, fmt.Sprint(one.Heard), fmt.Sprint(one.Run), fmt.Sprint(one.Failed), fmt.Sprint(one.Queued),
+			t.row(cut(one.Name, widestName), fmt.Sprint(one.Heard), fmt.Sprint(one.Run), fmt.Sprint(one.Failed), fmt.Sprint(one.Queued),
 				fmt.Sprint(one.Dropped), fmt.Sprint(refused(one)), lastAction(one))
 		}
 		t.flush()
@@ -42,6 +41,18 @@ func (a *app) printActing(s agent.Acting) {
 	}
 }
 
+// widestName is how much of a name the table has room for: that of a handler
+// is a whole line of shell.
+const widestName = 48
+
+// cut shortens a text that is longer than n characters.
+func cut(text string, n int) string {
+	if chars := []rune(text); len(chars) > n {
+		return string(chars[:n-1]) + "…"
+	}
+	return text
+}
+
 // refused is how many occasions were refused, for whatever reason.
 func refused(s actions.Status) (n uint64) {
 	for _, one := range s.Refused {
@@ -58,7 +69,7 @@ func lastAction(s actions.Status) string {
 	case s.Last != nil && s.Last.OK:
 		return fmt.Sprintf("%s, %s", s.Last.Event, ago(s.Last.At))
 	case s.Last != nil:
-		return fmt.Sprintf("%s failed, %s", s.Last.Event, ago(s.Last.At))
+		return fmt.Sprintf("%s, failed %s", s.Last.Event, ago(s.Last.At))
 	}
 	return "-"
 }

@@ -3,11 +3,13 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -38,6 +40,9 @@ follows a Serf agent that runs already instead of joining.
 SIGHUP reads the rules again, and of the configuration the log level, the
 tags and the event handlers. SIGINT and SIGTERM leave the cluster and stop
 within ten seconds; a second one stops at once.`,
+		Example: `  muster agent --bind 10.0.0.1 --join 10.0.0.2 --tag role=lb --rules ./rules --state ./state --socket ./run
+  muster agent -config-dir /etc/serf/conf.d -event-handler user:deploy=deploy.sh
+  muster agent --attach 127.0.0.1:7373`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runAgent(cmd.Context(), flags) },
 	}
@@ -110,7 +115,7 @@ func assemble(cfg config.Config, log *agentLog) (*services, error) {
 	s.keeper, err = agent.New(agent.Config{
 		Source: s.member, Events: events.C, Lost: events.Lost, Info: s.member.Info, Send: s.member.Send,
 		Actions: runner, Handlers: cfg.Handlers, HandlersDir: cfg.HandlersDir, InsecureGossip: cfg.InsecureGossip,
-		RulesDir: cfg.Rules.Dir, StateDir: cfg.State.Dir, Resync: cfg.Rules.Resync,
+		RulesDir: cfg.Rules.Dir, RulesOptional: cfg.Rules.Dir == config.DefaultRulesDir, StateDir: cfg.State.Dir, Resync: cfg.Rules.Resync,
 		Logger: log.Logger, Notify: notify(log.Logger), Watchdog: watchdogInterval(), Version: version(),
 	})
 	return s, err
@@ -156,6 +161,8 @@ func (s *services) listen() (err error) {
 	switch {
 	case err == nil:
 		s.rpcs = append(s.rpcs, ln)
+	case cfg.RPC.Explicit && errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%w; another agent? choose another address with rpc_addr, or \"off\"", err)
 	case cfg.RPC.Explicit:
 		return err
 	default:

@@ -55,7 +55,11 @@ func (a *app) printMemberExplanation(e agent.MemberExplanation) error {
 	if a.json {
 		return a.printJSON(e)
 	}
-	fmt.Fprintf(a.out, "member %s is %s at %s, tags %s\n", printable(e.Member.Name), e.Member.Status, e.Member.Addr, printable(tagList(e.Member)))
+	tags := "no tags"
+	if len(e.Member.Tags) > 0 {
+		tags = "tags " + printable(tagList(e.Member))
+	}
+	fmt.Fprintf(a.out, "member %s is %s at %s, %s\n", printable(e.Member.Name), e.Member.Status, e.Member.Addr, tags)
 	for _, r := range e.Rules {
 		fmt.Fprintf(a.out, "\nrule %s %s it\n", r.Rule, selects(r))
 		a.printClauses("  ", r.Clauses)
@@ -101,10 +105,13 @@ func (a *app) printRuleExplanation(e agent.RuleExplanation) error {
 		fmt.Fprintf(a.out, "  %s\n", printable(e.Description))
 	}
 	state := string(e.State)
-	if !e.Since.IsZero() {
+	if !e.Since.IsZero() && e.Acting == nil {
 		state += " for " + short(time.Since(e.Since))
 	}
 	a.field("state", state)
+	if len(e.On) > 0 {
+		a.field("on", printable(strings.Join(e.On, ", ")))
+	}
 	if e.Why != "" {
 		for i, line := range printableLines(e.Why) {
 			a.field([]string{"why", ""}[min(i, 1)], line)

@@ -42,7 +42,9 @@ func twoDashes(cmd *cobra.Command, args []string) []string {
 			}
 		case !strings.HasPrefix(arg, "--") && arg != "-h" && len(operands) > 0:
 			operands, literal = append(operands, arg), true
-		default: // an unknown flag, for the parser to complain about
+		case len(name) > 1 && !strings.HasPrefix(arg, "--"): // an unknown flag, for the parser to complain about
+			flags = append(flags, "-"+arg)
+		default:
 			flags = append(flags, arg)
 		}
 	}

@@ -16,7 +16,7 @@ func TestOneDash(t *testing.T) {
 		{"event -coalesce=false deploy v1", "event --coalesce=false deploy v1"},
 		{"event scale -5", "event -- scale -5"},                       // an argument
 		{"event scale --nosuch", "event --nosuch scale"},              // a mistake, for the parser to find
-		{"event -nosuch scale", "event -nosuch scale"},                // likewise
+		{"event -nosuch scale", "event --nosuch scale"},               // likewise, told by its whole name
 		{"query load -timeout 5s", "query --timeout 5s load"},         // after the name, too
 		{"query -timeout", "query --timeout"},                         // the value is missing
 		{"query -node -x load", "query --node -x load"},               // a value is a value

@@ -108,6 +108,9 @@ func (a *app) printStatus(s agent.Status) error {
 		if err := a.printRules(s.Rules); err != nil {
 			return err
 		}
+		if len(s.Acting.Each) > 0 {
+			fmt.Fprintln(a.out)
+		}
 	}
 	a.printActing(s.Acting)
 	return nil
