@@ -155,6 +155,32 @@ func TestNothingIsActedOnBeforeGossipHasStarted(t *testing.T) {
 	})
 }
 
+// What is heard before there is a view, like this node's own join, waits for
+// the view, and for where gossip listens, which is known as soon.
+func TestWhatIsHeardBeforeTheFirstViewIsActedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		unseen := &village{changed: make(chan struct{}, 1)}
+		var started atomic.Bool
+		s := newStage(t, strings.Replace(actingRule, "user:go", "member-join", 1), func(cfg *Config) {
+			cfg.Source = unseen
+			cfg.Info = func() cluster.Info {
+				if started.Load() {
+					return cluster.Info{Bind: "127.0.0.1:7946", Epoch: 1}
+				}
+				return cluster.Info{}
+			}
+		})
+		synctest.Wait()
+		s.events <- cluster.Event{Type: cluster.EventJoin, Members: []cluster.Member{node("self", 1, "lb")}}
+		synctest.Wait()
+		started.Store(true)
+		unseen.set()
+		if all, one := s.acting(); one.Run != 1 || s.read("out") != "self\n" {
+			t.Errorf("%+v", all)
+		}
+	})
+}
+
 // One event may let some rules act and make others render.
 func TestEventsReachBothKindsOfRules(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

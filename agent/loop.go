@@ -135,11 +135,11 @@ func (l *loop) look(now time.Time) {
 	if l.view.Settled && !old.Settled {
 		l.all("first join", now)
 	}
+	if l.refusal() != l.actor.refused {
+		l.act() // before events that waited for a view are judged
+	}
 	if l.cfg.Actions != nil {
 		l.cfg.Actions.Look(l.view)
-	}
-	if l.refusal() != l.actor.refused {
-		l.act()
 	}
 }
 
