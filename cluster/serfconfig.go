@@ -39,6 +39,9 @@ func (c Config) serfConfig() *serf.Config {
 		m = memberlist.DefaultWANConfig()
 	case "local":
 		m = memberlist.DefaultLocalConfig()
+		// It sends fewer copies of a message, so few that in a small cluster
+		// one is lost now and then.
+		m.RetransmitMult = memberlist.DefaultLANConfig().RetransmitMult
 	}
 	m.EnableCompression = !c.DisableCompression
 	m.DeadNodeReclaimTime = c.Reclaim
