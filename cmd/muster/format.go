@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/spf13/cobra"
 )
@@ -53,19 +55,22 @@ func (a *app) printSerfJSON(v any) error {
 	return err
 }
 
-// visible escapes what JSON may hold as it is but a terminal obeys: DEL and
-// the C1 control characters. They occur only within strings.
+// visible escapes what JSON may hold as it is but a terminal obeys: DEL, the
+// C1 control characters, and characters that are there to change how others
+// are shown, such as their order. They occur only within strings.
 func visible(text []byte) []byte {
-	control := func(r rune) bool { return 0x7f <= r && r <= 0x9f }
+	control := func(r rune) bool { return 0x7f <= r && r <= 0x9f || unicode.Is(unicode.Cf, r) }
 	if bytes.IndexFunc(text, control) < 0 {
 		return text
 	}
 	var out []byte
 	for _, r := range string(text) {
-		if control(r) {
-			out = fmt.Appendf(out, `\u%04x`, r)
-		} else {
+		if !control(r) {
 			out = append(out, string(r)...)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) { // RFC 8259, section 7
+			out = fmt.Appendf(out, `\u%04x`, unit)
 		}
 	}
 	return out

@@ -68,7 +68,7 @@ func TestPlain(t *testing.T) {
 			t.Errorf("plain(%q) = %s, want %s", text, got, want)
 		}
 	}
-	if got, want := string(visible([]byte("{\"é\": \"\u009b\x7f\"}"))), `{"é": "\u009b\u007f"}`; got != want {
+	if got, want := string(visible([]byte("{\"é\": \"\u009b\x7f\u202e\U000e0041\"}"))), `{"é": "\u009b\u007f\u202e\udb40\udc41"}`; got != want {
 		t.Errorf("visible is %s, want %s", got, want)
 	}
 }
