@@ -225,3 +225,46 @@ func TestHandlersBelongToNobodyElse(t *testing.T) {
 		}
 	}
 }
+
+// What acts may be replaced, by itself even, while it acts: lines that look
+// like others included. (The race detector looks on.)
+func TestUseWhileHandlersWork(t *testing.T) {
+	var handlers []rules.Handler
+	for _, line := range []string{"user=true", "user=true", "user=true 2"} {
+		h, err := rules.ParseHandler(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		handlers = append(handlers, h)
+	}
+	b := open(t, "")
+	b.exec = (&fake{}).exec
+	var dirs []string
+	for _, name := range []string{"one", "two"} {
+		dir := filepath.Join(b.dir, name)
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, "x.sh"), "#!/bin/sh\n")
+		dirs = append(dirs, dir)
+	}
+	rule := `
+rule "r" {
+  on = ["user:x"]
+  run { command = ["true"] }
+}`
+	b.start()
+	b.Look(view(member("n", nil)))
+	for i := range 200 {
+		b.Hear(user("x", uint64(i+1), ""))
+		b.Use(Set{Rules: b.rules(rule), Handlers: handlers, Dir: dirs[i/8%2]})
+	}
+	if n := len(b.Status()); n != 5 {
+		t.Errorf("%d act", n)
+	}
+	for _, name := range []string{"r", "user=true", "user=true 2"} {
+		if s := b.idle(name); s.Run+s.Dropped == 0 {
+			t.Errorf("%+v", s)
+		}
+	}
+}

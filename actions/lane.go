@@ -14,14 +14,14 @@ type nowFunc = func() time.Time
 func appendNumber(b []byte, n uint64) []byte { return strconv.AppendUint(b, n, 10) }
 
 // A lane is one rule or handler with its queue. Its fields are guarded by the
-// Runner's mutex.
+// Runner's mutex, but for the first, which never change.
 type lane struct {
 	kind, name string
 	id         string // in the ledger
-	rule       *rules.Rule
 	handler    rules.Handler
 	event      string // the name of the user event that a file handles
 
+	rule  *rules.Rule
 	gone  bool     // it stays only until what runs has ended
 	queue []*job   //
 	early []*heard // before there was a view to judge them by

@@ -22,11 +22,15 @@ func (r *Runner) arrange() {
 	var next []*lane
 	add := func(l lane) {
 		old := r.byID[l.id]
+		if old != nil && old.name != l.name { // a file of another directory
+			r.retire(old)
+			old = nil
+		}
 		if old == nil {
-			old = &lane{}
+			old = &lane{kind: l.kind, name: l.name, id: l.id, handler: l.handler, event: l.event}
 			r.byID[l.id] = old
 		}
-		old.kind, old.name, old.id, old.handler, old.event, old.gone = l.kind, l.name, l.id, l.handler, l.event, false
+		old.gone = false
 		if old.rule != l.rule {
 			old.rule, old.sight, old.problem = l.rule, sight{rule: l.rule}, ""
 		}
@@ -39,9 +43,10 @@ func (r *Runner) arrange() {
 	}
 	times := map[string]int{}
 	for _, h := range r.set.Handlers {
-		id := "line " + strings.ToValidUTF8(h.Line, "?")
-		if times[id]++; times[id] > 1 { // the same line twice runs twice
-			id += " " + strconv.Itoa(times[id])
+		line := strings.ToValidUTF8(h.Line, "?")
+		id := "line " + line
+		if times[line]++; times[line] > 1 { // the same line twice runs twice
+			id = "line/" + strconv.Itoa(times[line]) + " " + line
 		}
 		add(lane{kind: KindHandler, name: h.Line, id: id, handler: h})
 	}

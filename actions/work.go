@@ -144,7 +144,7 @@ func (r *Runner) perform(ctx context.Context, l *lane, j *job) {
 	began := r.now()
 	var err error
 	var said string
-	if l.rule != nil {
+	if l.kind == KindRule {
 		said, err = r.act(ctx, l, j)
 	} else {
 		said, err = r.handle(ctx, l, j)
