@@ -98,6 +98,7 @@ func loadConfig(flags config.Flags) (config.Config, rules.Problems) {
 // assemble makes what an agent consists of. Nothing happens on the network.
 func assemble(cfg config.Config, log *agentLog) (*services, error) {
 	s := &services{log: log}
+	s.handlers.Store(&cfg.Handlers)
 	runner, err := actions.Open(actions.Config{
 		StateDir: cfg.State.Dir, Logger: log.Logger, Trusted: trusted(cfg.TrustedKeys, log.Logger),
 		MaxAge: cfg.EventMaxAge, Socket: cfg.HTTP.Socket, HandlerTimeout: cfg.HandlerTimeout,
@@ -135,7 +136,7 @@ func (s *services) join(cfg config.Config, since uint64) (err error) {
 	}
 	s.member = s.node
 	s.rpc = rpc.NewServer(rpc.ServerConfig{
-		Node: s.node, AuthKey: cfg.RPC.AuthKey, Leave: s.depart, Logs: s.log.lines, Logger: s.log.Logger,
+		Node: s.node, AuthKey: cfg.RPC.AuthKey, Leave: s.depart, Logs: s.log.lines, Logger: s.log.Logger, Info: s.stats,
 	})
 	return nil
 }

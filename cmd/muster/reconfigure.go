@@ -25,6 +25,7 @@ func (s *services) reconfigure(ctx context.Context) {
 	if err := s.keeper.SetHandlers(ctx, cfg.Handlers); err != nil {
 		s.log.Error(fmt.Sprintf("cannot change the event handlers: %v", err))
 	}
+	s.handlers.Store(&cfg.Handlers)
 	if s.node == nil {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"muster/cluster"
 	"muster/config"
 	"muster/rpc"
+	"muster/rules"
 	"muster/telemetry"
 	"muster/web"
 )
@@ -48,6 +50,8 @@ type services struct {
 	log    *agentLog
 	flags  config.Flags
 	cfg    config.Config
+
+	handlers atomic.Pointer[[]rules.Handler] // event_handlers in force
 
 	part func(cause error) // ends the membership before the rest
 	gone chan struct{}     // closed when it has ended
@@ -120,6 +124,19 @@ func (s *services) depart() {
 	s.log.Info("stopping", "asked_by", "a client of the RPC", "leave", true)
 	s.part(nil)
 	<-s.gone
+}
+
+// stats is what `info` shows, with the event handlers, of which the node does
+// not know, as Serf's agent lists them: the last one of each filter.
+func (s *services) stats() map[string]map[string]string {
+	stats, scripts := s.node.Stats(), map[string]string{}
+	for _, handler := range *s.handlers.Load() {
+		for _, filter := range handler.On {
+			scripts[filter.Type+":"+filter.Name] = handler.Script
+		}
+	}
+	stats["event_handlers"] = scripts
+	return stats
 }
 
 // reload reads of the configuration what can change while the agent runs, and
