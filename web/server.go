@@ -43,6 +43,9 @@ func (s Socket) listen() (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(s.Path), 0o755); err != nil {
 		return nil, err
 	}
+	if err := checkDir(filepath.Dir(s.Path)); err != nil {
+		return nil, err
+	}
 	if conn, err := net.Dial("unix", s.Path); err == nil {
 		conn.Close()
 		return nil, errors.New("another agent answers there; stop it or choose another --socket")
@@ -63,6 +66,27 @@ func (s Socket) listen() (net.Listener, error) {
 		return nil, errors.Join(err, ln.Close())
 	}
 	return ln, nil
+}
+
+// checkDir reports a directory in which anybody could put another socket in the
+// place of ours, and answer in our name: also one that somebody else made where
+// everybody may, such as in /tmp, before we came.
+func checkDir(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	parent, err := os.Stat(filepath.Join(dir, ".."))
+	if err != nil {
+		return err
+	}
+	if uid := info.Sys().(*syscall.Stat_t).Uid; uid != 0 && int(uid) != os.Geteuid() && parent.Mode()&0o002 != 0 {
+		return fmt.Errorf("user %d, whose directory that is, could answer instead: choose another --socket", uid)
+	}
+	if info.Mode()&(0o002|fs.ModeSticky) == 0o002 {
+		return errors.New("everybody may write to the directory, and could answer instead: chmod o-w, or choose another --socket")
+	}
+	return nil
 }
 
 // bind makes the socket. Who may write to it may connect, so that until its

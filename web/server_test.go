@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -22,8 +23,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Nobody may connect before the socket has its mode.
 func TestSocketIsPrivateFromTheStart(t *testing.T) {
-	defer syscall.Umask(syscall.Umask(0))
 	s := Socket{Path: filepath.Join(t.TempDir(), "muster.sock"), Mode: 0o660}
+	defer syscall.Umask(syscall.Umask(0))
 	ln, err := s.bind()
 	if err != nil {
 		t.Fatal(err)
@@ -83,6 +84,45 @@ func TestWhatIsInTheSocketsPlace(t *testing.T) {
 	}
 	if text, err := os.ReadFile(file.Path); err != nil || string(text) != "precious" {
 		t.Errorf("the file holds %q (%v)", text, err)
+	}
+}
+
+// Where anybody could put another socket in the place of ours there is none.
+func TestWhoseDirectoryTheSocketIsIn(t *testing.T) {
+	shared := filepath.Join(t.TempDir(), "shared")
+	for _, c := range []struct {
+		what           string
+		uid            int
+		mode, aroundIt os.FileMode
+		want           string
+	}{
+		{"ours", 0, 0o755, 0o777 | os.ModeSticky, ""},
+		{"like /tmp", 0, 0o777 | os.ModeSticky, 0o755, ""},
+		{"everybody's", 0, 0o777, 0o755, "everybody may write to the directory"},
+		{"made by another in /tmp", 12345, 0o755, 0o777 | os.ModeSticky, "user 12345"},
+		{"another's, at home", 12345, 0o755, 0o755, ""},
+	} {
+		if c.uid != 0 && os.Geteuid() != 0 {
+			continue // only root can give directories away
+		}
+		dir := filepath.Join(shared, "muster")
+		err := errors.Join(os.MkdirAll(dir, 0o755), os.Chmod(shared, c.aroundIt), os.Chmod(dir, c.mode))
+		if c.uid != 0 {
+			err = errors.Join(err, os.Chown(dir, c.uid, -1))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		ln, err := Socket{Path: filepath.Join(dir, "api.sock"), Mode: 0o600}.Listen()
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.what, err)
+		}
+		if err == nil {
+			ln.Close()
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
