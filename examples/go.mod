@@ -1,5 +1,5 @@
-// The example programs: a module of their own, as yours would be. Yours has no
-// replace, but requires a version.
+// The example programs: a module of their own, as yours would be. The replace
+// at the end says where the copy of muster is.
 module example.org/muster-examples
 
 go 1.26.0
