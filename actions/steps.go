@@ -186,10 +186,7 @@ func (r *Runner) respond(e cluster.Event, answer []byte) error {
 	if late(e, r.now()) {
 		return errors.New("cannot answer: the query's time is over")
 	}
-	if err := e.Respond(answer); err != nil {
-		return fmt.Errorf("cannot answer: %w", err)
-	}
-	return nil
+	return e.Respond(answer)
 }
 
 // until returns how long answers to e count; bounded is false where that is

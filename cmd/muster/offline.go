@@ -42,9 +42,18 @@ func (f *offlineFlags) given() bool { return f.members != "" || f.rpcAddr != "" 
 // attachLimit is how long a Serf agent may take to tell its members.
 const attachLimit = time.Minute
 
+// attachPatience is how long one waits without being told for what. Where all
+// is well the members are known after a second.
+const attachPatience = 3 * time.Second
+
 // ask returns the membership as a Serf agent knows it, once that has settled:
-// an agent that has just started may know only itself.
-func (f *offlineFlags) ask(ctx context.Context) (cluster.View, error) {
+// an agent that has just started may know only itself. Who waits for that is
+// told on err.
+func (f *offlineFlags) ask(ctx context.Context, err io.Writer) (cluster.View, error) {
+	patience := time.AfterFunc(attachPatience, func() {
+		fmt.Fprintf(err, "Waiting for the Serf agent at %s to know its members: one that lists nobody else alive is believed after 30 s.\n", f.rpcAddr)
+	})
+	defer patience.Stop()
 	ctx, cancel := context.WithTimeout(ctx, attachLimit)
 	defer cancel()
 	return rpc.Look(ctx, rpc.AttachConfig{Addr: f.rpcAddr, AuthKey: cmp.Or(f.rpcAuth, os.Getenv("SERF_RPC_AUTH"))})
@@ -86,7 +95,7 @@ func (a *app) openOffline(ctx context.Context, f offlineFlags) (*agent.Offline, 
 		return nil, err
 	}
 	if f.rpcAddr != "" {
-		view, err := f.ask(ctx)
+		view, err := f.ask(ctx, a.err)
 		if err != nil {
 			return nil, err
 		}
