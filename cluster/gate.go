@@ -186,7 +186,7 @@ func (g *gate) NotifyMsg(buf []byte) {
 	}
 	switch buf[0] {
 	case msgUserEvent:
-		if !g.history.gossiped(h.LTime) {
+		if !g.history.gossiped(h.LTime, time.Now()) {
 			return
 		}
 	case msgQuery:

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"hash/maphash"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,9 +20,10 @@ const maxHeard = 4096
 // Events come in two ways. Gossip carries those of the last seconds. An
 // exchange of states carries the last 512, to make good for lost gossip, and
 // with them what was sent long before. So on a node without a past, the first
-// exchange draws the line for all events; and for some time exchanges bring
-// no events at all but move the line for those after them: the members
-// that it met first may have been as new as itself.
+// exchange draws the line for all events. Where that was with members who had
+// not heard any event either, they may be as new as the node itself, and meet
+// those who remember together with it: for some time, what is ahead of all
+// that the node has heard is of before, too, where an exchange brings it.
 type history struct {
 	replay bool // Config.ReplayOnJoin
 
@@ -32,7 +34,8 @@ type history struct {
 	last   uint64    // the latest event heard
 	joined bool      // there is a past: an exchange, or an earlier run
 	deaf   bool      // not joined yet, and about to: gossip is not heard
-	young  time.Time // until then exchanges bring no events
+	young  time.Time // until then those it met first may be as new as itself
+	before []span    // besides, exchanges of these times are not heard
 
 	replays, ignores int // joins going on that ask for the past, or not to have it
 
@@ -46,6 +49,17 @@ type history struct {
 // A heardEvent tells user events apart as Serf does: one name with two
 // payloads at one time is two events.
 type heardEvent struct{ ltime, sum uint64 }
+
+// A span is the Lamport times from the first to the last.
+type span struct{ first, last uint64 }
+
+const (
+	// lostInARow is how many events in a row gossip may lose on a new node
+	// without its taking them for events of before.
+	lostInARow = 8
+	// maxSpans is how many spans are told apart.
+	maxSpans = 32
+)
 
 // newHistory returns the history of a node whose earlier run heard the events
 // up to since.
@@ -83,10 +97,31 @@ func (h *history) exchanging() {
 }
 
 // gossiped reports whether to hear a user event that came by gossip.
-func (h *history) gossiped(ltime uint64) bool {
+func (h *history) gossiped(ltime uint64, now time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return !h.deaf && ltime > h.since
+	if h.deaf || ltime <= h.since {
+		return false
+	}
+	if ltime > h.last+lostInARow+1 && now.Before(h.young) {
+		h.exclude(h.last+1, ltime-1)
+	}
+	return true
+}
+
+// exclude takes the times from first to last for ones of before.
+func (h *history) exclude(first, last uint64) {
+	if len(h.before) == maxSpans {
+		h.past = max(h.past, last)
+		return
+	}
+	h.before = append(h.before, span{first, last})
+}
+
+// excluded reports whether an exchange's events of that time are of before,
+// which past does not tell.
+func (h *history) excluded(ltime uint64) bool {
+	return slices.ContainsFunc(h.before, func(s span) bool { return s.first <= ltime && ltime <= s.last })
 }
 
 // exchanged takes the events out of state that are not to be heard, and
@@ -99,23 +134,28 @@ func (h *history) exchanged(state *pushPull, join bool, now time.Time, youth tim
 	if state.EventLTime > 0 {
 		latest = state.EventLTime - 1
 	}
-	line := h.known
+	line, all := h.known, h.replay || h.replays > 0
 	switch {
-	case h.replay || h.replays > 0:
+	case all:
 	case !h.joined:
-		h.young = now.Add(youth)
+		if latest == 0 {
+			h.young = now.Add(youth)
+		}
 		h.since = max(h.since, latest)
 		h.past = max(h.past, h.since)
 		line = h.past
 	default:
-		if now.Before(h.young) || join && h.ignores > 0 {
+		switch {
+		case join && h.ignores > 0:
 			h.past = max(h.past, latest)
+		case latest > h.last && now.Before(h.young):
+			h.exclude(h.last+1, latest)
 		}
 		line = h.past
 	}
 	h.joined, h.deaf = true, false
 	for i, at := range state.Events {
-		if at != nil && len(at.Events) > 0 && at.LTime <= line {
+		if at != nil && len(at.Events) > 0 && (at.LTime <= line || !all && h.excluded(at.LTime)) {
 			state.Events[i], dirty = nil, true
 		}
 	}
