@@ -103,7 +103,7 @@ func assemble(cfg config.Config, log *agentLog) (*services, error) {
 		StateDir: cfg.State.Dir, Logger: log.Logger, Trusted: trusted(cfg.TrustedKeys, log.Logger),
 		MaxAge: cfg.EventMaxAge, Socket: cfg.HTTP.Socket, HandlerTimeout: cfg.HandlerTimeout,
 		Send: func(ctx context.Context, name string, payload []byte) error {
-			return s.member.Send(ctx, name, payload, true)
+			return s.member.Send(ctx, name, payload, false) // each of several is to be acted on
 		},
 	})
 	if err != nil {

@@ -89,7 +89,11 @@ func (a *app) printStatus(s agent.Status) error {
 			counts = append(counts, fmt.Sprintf("%d %s", n, status))
 		}
 	}
-	fmt.Fprintf(a.out, "%s at %s: %s%s\n", printable(s.Node.Name), s.Node.Advertise, strings.Join(counts, ", "), mood(s))
+	if s.Node.Name == "" { // it follows an agent that it has not reached yet
+		fmt.Fprintln(a.out, "no members are known yet")
+	} else {
+		fmt.Fprintf(a.out, "%s at %s: %s%s\n", printable(s.Node.Name), s.Node.Advertise, strings.Join(counts, ", "), mood(s))
+	}
 	a.printTroubles(s.Node)
 	fmt.Fprintln(a.out)
 	if s.Problems.HasErrors() {
