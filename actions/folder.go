@@ -68,7 +68,7 @@ func (f *folder) read() error {
 		return err
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".") || e.IsDir() {
+		if strings.HasPrefix(e.Name(), ".") || e.IsDir() || isNote(e) {
 			continue
 		}
 		path := filepath.Join(f.path, e.Name())
@@ -82,6 +82,15 @@ func (f *folder) read() error {
 		f.files = append(f.files, handlerFile{path, strings.TrimSuffix(e.Name(), handlerSuffix)})
 	}
 	return nil
+}
+
+// isNote reports whether e is no attempt at a handler, as a README is not.
+func isNote(e os.DirEntry) bool {
+	if strings.HasSuffix(e.Name(), handlerSuffix) {
+		return false
+	}
+	info, err := e.Info()
+	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 == 0
 }
 
 // usable says why the file at path cannot be a handler.

@@ -119,13 +119,14 @@ func TestFolder(t *testing.T) {
 	open := script("open.sh", "touch "+b.dir+"/hacked\n", 0o757)
 	plain := script("plain.sh", "", 0o644)
 	script("README", "", 0o644)
+	script("rollout", "", 0o755)
 	script(".hidden.sh", "", 0o755)
 	b.Use(Set{Dir: dir})
 	b.Look(view(member("n", nil)))
 	want := []string{
-		dir + "/README does not handle anything: its name is not EVENT.sh, of letters, digits and _ . : @ -",
 		open + " does not handle anything: everybody may write to it: chmod o-w",
 		plain + " does not handle anything: it is not executable: chmod +x",
+		dir + "/rollout does not handle anything: its name is not EVENT.sh, of letters, digits and _ . : @ -",
 	}
 	if diff := cmp.Diff(want, b.Problems()); diff != "" {
 		t.Error(diff)
