@@ -72,8 +72,10 @@ type Result struct {
 	ExitCode int
 	// Signal is the signal that ended it, as "SIGKILL"; empty for none.
 	Signal string
-	// TimedOut says that it was stopped because its time was over.
+	// TimedOut says that it was stopped because its time was over, and Timeout
+	// how much it had.
 	TimedOut bool
+	Timeout  time.Duration
 	// Output is stdout and stderr as they came, at most MaxOutput bytes: the
 	// head, a line that says how much is missing, and the tail.
 	Output []byte

@@ -101,10 +101,10 @@ func (r Result) Verdict() string {
 	case r.TimedOut:
 		// Rounded, so that the same failure reads the same the next time.
 		round := time.Millisecond
-		if r.Duration >= time.Second {
+		if r.Timeout >= time.Second {
 			round = 100 * time.Millisecond
 		}
-		return "timed out after " + r.Duration.Round(round).String()
+		return "timed out after " + r.Timeout.Round(round).String()
 	case r.Signal != "":
 		return "killed by " + r.Signal
 	default:

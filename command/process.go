@@ -73,7 +73,7 @@ func (p *process) wait(ctx context.Context, timeout time.Duration) Result {
 	case <-p.ended:
 		p.leftovers(ctx, timer.C)
 	case <-timer.C:
-		res.TimedOut = true
+		res.TimedOut, res.Timeout = true, timeout
 		p.stop()
 	case <-ctx.Done():
 		res.Err = fmt.Errorf("stopped before it ended: %w", context.Cause(ctx))
