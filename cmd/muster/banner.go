@@ -57,7 +57,7 @@ func (b banner) String() string {
 	line := func(name, format string, v any) {
 		fmt.Fprintf(&out, "    %27s: %s\n", name, printable(fmt.Sprintf(format, v)))
 	}
-	out.WriteString("==> muster agent running!\n")
+	out.WriteString("==> Starting muster agent...\n")
 	if b.Node != "" {
 		line("Node name", "'%s'", b.Node)
 	}

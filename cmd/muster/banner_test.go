@@ -25,7 +25,7 @@ func TestBanner(t *testing.T) {
 		want string
 	}{
 		{"all", newBanner(c, cluster.Info{Name: "web1", Bind: "127.0.0.1:0", Advertise: "192.0.2.1", Encrypted: true}, []string{"/run/muster/rpc.sock", "127.0.0.1:7373"}),
-			`==> muster agent running!
+			`==> Starting muster agent...
                       Node name: 'web1'
                       Bind addr: '127.0.0.1:0'
                  Advertise addr: '192.0.2.1:7946'
@@ -42,7 +42,7 @@ func TestBanner(t *testing.T) {
 
 `},
 		{"told nothing", newBanner(short, cluster.Info{Name: "web1"}, []string{"127.0.0.1:7373"}),
-			`==> muster agent running!
+			`==> Starting muster agent...
                       Node name: 'web1'
                       Bind addr: '0.0.0.0:7946'
                        RPC addr: '127.0.0.1:7373'
@@ -57,7 +57,7 @@ func TestBanner(t *testing.T) {
 
 `},
 		{"attached", newBanner(attached, cluster.Info{Name: "web1"}, nil),
-			`==> muster agent running!
+			`==> Starting muster agent...
                       Node name: 'web1'
                     Attached to: '127.0.0.1:7373'
                       Rules dir: '/etc/muster/rules.d'
