@@ -40,7 +40,11 @@ func TestDialErrors(t *testing.T) {
 		{silent, "", "the Serf agent at ADDR has not answered within 300ms"},
 		{old, "", "the Serf agent at ADDR does not speak version 1 of Serf's RPC"},
 	} {
-		_, err := Dial(t.Context(), c.addr, Options{AuthKey: c.key, Timeout: 300 * time.Millisecond})
+		o := Options{AuthKey: c.key}
+		if c.addr == silent { // the others answer, if the machine is slow, in their own time
+			o.Timeout = 300 * time.Millisecond
+		}
+		_, err := Dial(t.Context(), c.addr, o)
 		if want := strings.ReplaceAll(c.want, "ADDR", c.addr); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("Dial(%q) = %v; want %s", c.addr, err, want)
 		}
