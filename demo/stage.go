@@ -95,7 +95,8 @@ func (s *stage) furnish() error {
 }
 
 // config is the muster.hcl of a node. lb knows where the first ones are, and
-// goes without a word, so that the demo ends fast.
+// goes without a word, so that the demo ends fast. Serf's RPC is served on the
+// sockets alone: its port is for whoever runs Serf on this machine.
 func (s *stage) config(name string, at site) string {
 	seeds, dir, leave := []string{lb}, "nodes/none", ""
 	if name == lb {
@@ -109,6 +110,7 @@ func (s *stage) config(name string, at site) string {
   node_name  = %s
   bind       = %s
   start_join = [%s]
+  rpc_addr   = "off"
   tags       = { role = %s, port = %d }%s
 }
 rules { dir = %s }
