@@ -32,12 +32,21 @@ func (a *app) dial(ctx context.Context, cmd *cobra.Command) (*rpc.Client, error)
 	if err != nil {
 		return nil, err
 	}
-	client, err := rpc.Dial(ctx, cmp.Or(addr, serfRPC), rpc.Options{AuthKey: cmp.Or(a.rpcAuth, os.Getenv("SERF_RPC_AUTH"))})
+	client, err := rpc.Dial(ctx, cmp.Or(addr, serfRPC), rpc.Options{AuthKey: a.rpcKey(cmd)})
 	if err != nil && addr == "" {
 		return nil, fmt.Errorf("%w. Muster's agent is not running either, there is no %s: start it with `muster agent`, or say where it listens with --socket",
 			err, rpcSocketPath(socketPath(a.socket)))
 	}
 	return client, err
+}
+
+// rpcKey is what the agent wants to hear: the flag, given though empty, goes
+// before SERF_RPC_AUTH.
+func (a *app) rpcKey(cmd *cobra.Command) string {
+	if cmd.Flags().Changed("rpc-auth") {
+		return a.rpcAuth
+	}
+	return os.Getenv("SERF_RPC_AUTH")
 }
 
 // rpcAddress finds the agent: the flags go before SERF_RPC_ADDR, that before

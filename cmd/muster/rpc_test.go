@@ -62,3 +62,19 @@ func TestKeyIsNotShown(t *testing.T) {
 		t.Error(out.String())
 	}
 }
+
+// A flag that is given, though it is empty, goes before the variable.
+func TestRPCKey(t *testing.T) {
+	t.Setenv("SERF_RPC_AUTH", "variable")
+	for want, flags := range map[string][]string{"variable": nil, "flag": {"--rpc-auth", "flag"}, "": {"--rpc-auth="}} {
+		a := &app{}
+		cmd := &cobra.Command{Use: "x"}
+		a.asksRPC(cmd)
+		if err := cmd.ParseFlags(flags); err != nil {
+			t.Fatal(err)
+		}
+		if got := a.rpcKey(cmd); got != want {
+			t.Errorf("%q: %q, want %q", flags, got, want)
+		}
+	}
+}
