@@ -24,7 +24,8 @@ func TestDocumentation(t *testing.T) {
 		e, _, _ = strings.Cut(e, "```")
 		files := map[string]string{"rules.hcl": e}
 		if strings.HasPrefix(e, "test ") {
-			files = map[string]string{"x.test.hcl": e, "rules.hcl": "rule \"web\" {\n template {\n contents = \"x\"\n destination = \"/x\"\n }\n}\n"}
+			files = map[string]string{"x.test.hcl": e, "rules.hcl": "rule \"web\" {\n template {\n contents = \"x\"\n destination = \"/x\"\n }\n}\n" +
+				"rule \"delete-container\" {\n on = [\"user\"]\n run {\n command = [\"x\"]\n }\n}\n"}
 		}
 		if _, _, problems := loadFiles(files); len(problems) > 0 {
 			t.Errorf("%s\n%v", e, problems)

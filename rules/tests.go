@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 
@@ -22,6 +23,7 @@ type Test struct {
 	Members    []cluster.Member // sorted
 	Self       string           // the name of one of them
 	Event      *cluster.Event   // nil: none
+	Signer     string           // whose good signature Event carries; empty: nobody's
 	Expects    []Expect
 }
 
@@ -40,6 +42,9 @@ type ExpectFile struct {
 	Line            int
 	Contains, Lacks []string
 	Equals          *string // nil: not looked at
+	// Golden is the absolute path of the file that Equals is the text of; empty
+	// if `equals` is anything but file(PATH).
+	Golden string
 }
 
 // testMember is a member as a test gives it.
@@ -66,7 +71,7 @@ func (b *block) readTest(c *hcl.Block) *Test {
 	case t.Members != nil && !slices.ContainsFunc(t.Members, isSelf):
 		s.wrong("self", fmt.Sprintf("`self` is no member of this test: \"%s\"", printable(t.Self)), "")
 	}
-	t.Event = s.readTestEvent(t.Members)
+	s.readTestEvent(t)
 	expects := s.children("expect")
 	for _, e := range expects {
 		t.Expects = append(t.Expects, s.readExpect(e, t.Event != nil))
@@ -161,32 +166,35 @@ func readMember(v cty.Value) (cluster.Member, error) {
 }
 
 // readTestEvent reads the event that a test sends, if any; of a member event,
-// `member` names one of ms.
-func (b *block) readTestEvent(ms []cluster.Member) *cluster.Event {
+// `member` names one of the test's.
+func (b *block) readTestEvent(t *Test) {
 	c := b.child("event")
 	if c == nil {
-		return nil
+		return
 	}
-	s := b.open(c.Body, c.DefRange, shape{what: "an `event` block", attrs: []string{"type", "name", "payload", "ltime", "member"}})
+	s := b.open(c.Body, c.DefRange, shape{what: "an `event` block", attrs: []string{"type", "name", "payload", "ltime", "member", "signer"}})
 	e := &cluster.Event{Name: s.str("name"), Payload: []byte(s.str("payload")), LTime: uint64(s.count("ltime", 1, 0, 1<<30))}
 	e.Type = s.oneOf("type", cluster.EventUser, eventTypes[:len(eventTypes)-1]...)
+	t.Event = e
+	if t.Signer = s.str("signer"); t.Signer != "" && e.Type != cluster.EventUser {
+		s.wrong("signer", fmt.Sprintf("`signer` has no meaning for `%s`", e.Type), "Only user events can be signed.")
+	}
 	about := strings.HasPrefix(e.Type, "member-")
 	if s.attrs["member"] == nil {
 		if about {
 			s.problem(c.DefRange, fmt.Sprintf("a `%s` without its member", e.Type), "Write member = \"NAME\".")
 		}
-		return e
+		return
 	}
 	name := s.str("member")
-	switch i := slices.IndexFunc(ms, func(m cluster.Member) bool { return m.Name == name }); {
+	switch i := slices.IndexFunc(t.Members, func(m cluster.Member) bool { return m.Name == name }); {
 	case !about:
 		s.wrong("member", fmt.Sprintf("`member` has no meaning for `%s`", e.Type), "")
 	case i < 0:
 		s.wrong("member", fmt.Sprintf("`member` is no member of this test: \"%s\"", printable(name)), "")
 	default:
-		e.Members = []cluster.Member{ms[i]}
+		e.Members = []cluster.Member{t.Members[i]}
 	}
-	return e
 }
 
 func (b *block) readExpect(c *hcl.Block, event bool) Expect {
@@ -220,12 +228,36 @@ func (b *block) readExpectFile(c *hcl.Block) ExpectFile {
 	f.Lacks, _ = s.strList("lacks")
 	if v, ok := s.constant("equals", cty.String); ok {
 		text := v.AsString()
+		if f.Golden = s.golden("equals"); f.Golden != "" {
+			text = s.loader.contents[f.Golden] // byte for byte: cty normalizes
+		}
 		f.Equals = &text
 	}
 	if len(s.attrs) == 0 {
 		s.problem(c.DefRange, "a `file` block that expects nothing", "It may have "+and(s.shape.attrs)+".")
 	}
 	return f
+}
+
+// golden returns the file whose text the attribute is; empty if its value is
+// anything but file(PATH).
+func (b *block) golden(name string) string {
+	e, diags := native(b.attrs[name].Expr)
+	if diags.HasErrors() {
+		return ""
+	}
+	if whole, ok := e.(*hclsyntax.TemplateWrapExpr); ok { // JSON: "${file(…)}"
+		e = whole.Wrapped
+	}
+	call, ok := e.(*hclsyntax.FunctionCallExpr)
+	if !ok || call.Name != "file" || len(call.Args) != 1 {
+		return ""
+	}
+	path, diags := call.Args[0].Value(b.base())
+	if diags.HasErrors() || !isString(path) {
+		return ""
+	}
+	return b.file.resolve(path.AsString())
 }
 
 // checkTests reports tests of rules that do not exist.
