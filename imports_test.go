@@ -65,7 +65,7 @@ var owners = map[string][]string{
 	"github.com/Masterminds/sprig":        {"templates"},
 	"os/exec":                             {"command", "demo", "install/licenses"}, // demo: nodes, children in its own process group
 	"github.com/fsnotify/fsnotify":        {"reconcile", "agent"},
-	"github.com/google/renameio":          {"reconcile", "cluster", "cmd/muster"}, // cmd/muster: fmt
+	"github.com/google/renameio":          {"reconcile", "cluster", "cmd/muster"}, // cmd/muster: fmt, test
 	"net/http":                            {"web", "demo"},                        // demo: the nodes' service, and requests to it
 	"github.com/prometheus/client_golang": {"web"},
 	"github.com/coreos/go-systemd":        {"agent", "cmd/muster"},

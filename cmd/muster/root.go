@@ -50,7 +50,7 @@ Start it:     muster agent`,
 	root.SetHelpCommand(helpCommand())
 	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour the output `WHEN`: auto, always or never")
 	group(root, "muster", "Commands:",
-		a.agentCommand(), a.validateCommand(), a.fmtCommand(), a.planCommand(), a.applyCommand(), a.renderCommand(),
+		a.agentCommand(), a.validateCommand(), a.testCommand(), a.fmtCommand(), a.planCommand(), a.applyCommand(), a.renderCommand(),
 		a.statusCommand(), a.explainCommand(), a.reloadCommand(), a.keygenCommand(), a.demoCommand(), a.versionCommand(),
 	)
 	group(root, "serf", "Commands of Serf, for agents of muster and of Serf:",
