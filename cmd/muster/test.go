@@ -10,7 +10,6 @@ import (
 
 	"muster/agent"
 	"muster/config"
-	"muster/rules"
 )
 
 // A testCommand is one `muster test`.
@@ -55,7 +54,7 @@ configured one. The exit code is 1 if a test fails.`,
 
 // A tested is a test that was run.
 type tested struct {
-	test    *rules.Test
+	name    string // no other has it
 	result  agent.TestResult
 	elapsed time.Duration
 }
@@ -79,11 +78,17 @@ func (a *app) test(dir string, match *regexp.Regexp, t testCommand) error {
 		return p.failure(nil)
 	}
 	var all []tested
+	seen := map[string]int{}
 	for _, test := range program.Set.Tests {
-		if match.MatchString(test.Name) {
+		name := test.Name
+		if n := seen[name]; n > 0 { // as go test tells them apart
+			name = fmt.Sprintf("%s#%02d", name, n)
+		}
+		seen[test.Name]++
+		if match.MatchString(name) {
 			start := time.Now()
 			result := program.RunTest(test)
-			all = append(all, tested{test, result, time.Since(start)})
+			all = append(all, tested{name, result, time.Since(start)})
 		}
 	}
 	var updated []string

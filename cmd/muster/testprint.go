@@ -114,7 +114,7 @@ func (p *testPrinter) results(all []tested, updated []string, elapsed time.Durat
 
 // result prints how one test went; without verbose only if it failed.
 func (p *testPrinter) result(t tested) {
-	name, verdict, action, sgr := t.test.Name, "PASS", "pass", green
+	name, verdict, action, sgr := t.name, "PASS", "pass", green
 	if len(t.result.Failures) > 0 {
 		verdict, action, sgr = "FAIL", "fail", red
 	}
