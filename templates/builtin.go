@@ -11,8 +11,11 @@ var builtinFiles embed.FS
 // builtins holds the format of each built-in template; its text is
 // builtin/NAME.tmpl.
 var builtins = map[string]Format{
-	"nginx-upstream":  Nginx,
-	"haproxy-backend": Haproxy,
+	"nginx-upstream":     Nginx,
+	"haproxy-backend":    Haproxy,
+	"prometheus-file-sd": JSON,
+	"dnsmasq-hosts":      Hosts,
+	"ssh-config":         Hosts, // its values are names, addresses and numbers, and nothing else
 }
 
 // Builtin returns the text and the format of the built-in template called

@@ -64,16 +64,18 @@ func (a *analysis) command(n *parse.CommandNode, piped info, hasPiped bool) (inf
 		}
 		return x, nil
 	}
-	return called(f.Ident, args, from), nil
+	return called(f.Ident, args, from, a.t.mutates), nil
 }
 
 // called returns what is known of a function's result.
-func called(function string, args []info, from origin) info {
+func called(function string, args []info, from origin, mutates bool) info {
 	switch function {
 	case "members":
 		from.lists = true
 	case "set", "unset":
 		from.shared = true
+	case "dict", "merge", "mergeOverwrite", "mustMerge", "mustMergeOverwrite", "deepCopy", "mustDeepCopy", "pick", "omit", "fromJson", "mustFromJson":
+		from.shared = from.shared || mutates // what it will hold is not known yet
 	}
 	return info{resultOf(function, args), from}
 }
@@ -100,7 +102,7 @@ func (a *analysis) operand(n parse.Node) (info, error) {
 	case *parse.PipeNode:
 		return a.pipe(n)
 	case *parse.IdentifierNode:
-		return called(n.Ident, nil, origin{}), nil
+		return called(n.Ident, nil, origin{}, a.t.mutates), nil
 	case *parse.StringNode:
 		return info{typ: stringType}, nil
 	case *parse.NumberNode:
