@@ -1,0 +1,31 @@
+# Prometheus scrapes the node exporter of every member.
+#
+# prometheus.yml beside this file has the job that reads the targets.
+
+rule "node-targets" {
+  description = "Prometheus scrapes every node"
+
+  members {
+    # A node that failed stays a target: that it is down is what the alert is
+    # about. One that left does not.
+    status = ["alive", "failed"]
+  }
+
+  template {
+    source           = "prometheus-file-sd"
+    destination      = "/etc/prometheus/muster/nodes.json"
+    vars             = { port = 9100, tags = ["role"] }
+    create_dest_dirs = true
+  }
+
+  # The file is put in place, the whole configuration is checked, and the file
+  # is put back if promtool does not like it. Prometheus keeps its targets when
+  # it meets a file that is wrong, and takes up a new one by itself: there is
+  # nothing to reload.
+  check = ["promtool", "check", "config", "/etc/prometheus/prometheus.yml"]
+
+  guard {
+    max_loss = "50%" # losing more than half at once …
+    hold     = "60s" # … is believed after a minute
+  }
+}

@@ -1,0 +1,19 @@
+# `ssh web1.serf` finds the node web1, wherever it is.
+#
+# Debian's /etc/ssh/ssh_config includes /etc/ssh/ssh_config.d/*.conf. For one
+# user: a destination in his ~/.ssh, an agent of his own, and
+# `Include ~/.ssh/muster.conf` at the top of ~/.ssh/config.
+
+rule "ssh-hosts" {
+  description = "ssh knows every live node by its name"
+
+  template {
+    source      = "ssh-config"
+    destination = "/etc/ssh/ssh_config.d/muster.conf"
+    vars        = { domain = "serf" }
+    perms       = "0644"
+  }
+
+  # ssh reads the new file before it is put in place, and connects to nothing.
+  check = ["ssh", "-G", "-F", staged["/etc/ssh/ssh_config.d/muster.conf"], "any.serf"]
+}
