@@ -29,6 +29,7 @@ var house = map[string][]string{
 	"command":    {},
 	"rules":      {"cluster"},
 	"templates":  {"cluster"},
+	"inventory":  {"cluster"},
 	"config":     {"cluster", "rules", "signing"},
 	"reconcile":  {"command", "statedir"},
 	"statedir":   {},
@@ -40,7 +41,7 @@ var house = map[string][]string{
 	"agent":      {"cluster", "rules", "templates", "config", "command", "reconcile", "actions"},
 	"web":        {"agent", "cluster", "rules"},            // the last two for their values
 	"demo":       {"agent", "reconcile", "web", "command"}, // the demo's own cluster: it runs nodes and asks one of them
-	"cmd/muster": {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing"},
+	"cmd/muster": {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory"},
 
 	// Simulated members, for tests and for each other.
 	"cluster/clustertest": {"cluster"},
