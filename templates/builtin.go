@@ -16,6 +16,8 @@ var builtins = map[string]Format{
 	"prometheus-file-sd": JSON,
 	"dnsmasq-hosts":      Hosts,
 	"ssh-config":         Hosts, // its values are names, addresses and numbers, and nothing else
+	"munin-hosts":        INI,
+	"ansible-hosts":      INI,
 }
 
 // Builtin returns the text and the format of the built-in template called

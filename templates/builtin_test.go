@@ -82,7 +82,10 @@ func TestBuiltins(t *testing.T) {
 func TestBuiltinsAreKept(t *testing.T) {
 	for _, name := range Builtins() {
 		tm := parseBuiltin(t, name)
-		native := tm.format == Nginx || tm.format == Haproxy
+		native := tm.format == Nginx || tm.format == Haproxy || tm.format == INI
+		if name == "ansible-hosts" { // its groups are not lists of .Members
+			tm.blocks = tm.blocks[:1]
+		}
 		switch {
 		case tm.format == JSON:
 			if len(tm.blocks) > 0 {

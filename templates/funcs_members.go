@@ -42,6 +42,20 @@ func (t *Template) memberFunctions() template.FuncMap {
 			}
 			return groups, err
 		},
+		"groupByItem": func(members any, key string) (map[string][]cluster.Member, error) {
+			ms, err := t.memberList(members)
+			groups := map[string][]cluster.Member{}
+			for _, m := range ms {
+				for item := range strings.SplitSeq(m.Tags[key], ",") {
+					item = strings.TrimSpace(item)
+					if g := groups[item]; item != "" && (len(g) == 0 || g[len(g)-1].Name != m.Name) {
+						groups[item] = append(g, m)
+						t.spend(1)
+					}
+				}
+			}
+			return groups, err
+		},
 		"shuffleFor": func(self any, members any) ([]cluster.Member, error) {
 			ms, err := t.memberList(members)
 			return shuffle(t.str(self), ms), err

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"text/template"
@@ -76,6 +77,7 @@ func (t *Template) textFunctions() template.FuncMap {
 		weighs(v...)
 		return bounded(fmt.Sprintf(t.str(f), v...))
 	}
+	likes := &patterns{t: t, compiled: map[string]*regexp.Regexp{}}
 	return template.FuncMap{
 		"raw":      func(v any) rawText { return rawText(t.str(v)) },
 		"quote":    func(v ...any) any { return t.quote('"', v) },
@@ -117,6 +119,8 @@ func (t *Template) textFunctions() template.FuncMap {
 		},
 		"port":    func(v any) any { return t.number(1, 65535, v) },
 		"between": t.between,
+		"like":    likes.like,
+		"unlike":  likes.unlike,
 		"bracket": func(host any) string {
 			s := t.str(host)
 			if a, err := netip.ParseAddr(s); err == nil && a.Is6() {

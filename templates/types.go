@@ -186,7 +186,7 @@ func resultOf(function string, args []info) typ {
 	switch function {
 	case "members", "shuffleFor":
 		return membersType
-	case "groupBy":
+	case "groupBy", "groupByItem":
 		return groupsType
 	case "first", "last", "mustFirst", "mustLast":
 		if first == membersType {
