@@ -3,18 +3,13 @@ package templates
 import (
 	"cmp"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
@@ -129,8 +124,12 @@ func needMunin(t *testing.T) {
 func muninHosts(ms []cluster.Member) string {
 	var lines []string
 	for _, m := range ms {
+		addr := m.Addr.String()
+		if m.Addr.Is6() {
+			addr = "[" + addr + "]"
+		}
 		group := cmp.Or(m.Tags["munin-group"], "muster")
-		lines = append(lines, fmt.Sprintf("%s;%s address=%s host_name=%[2]s port=4949 update=1 use_node_name=1\n", group, m.Name, m.Addr))
+		lines = append(lines, fmt.Sprintf("%s;%s address=%s host_name=%[2]s port=4949 update=1 use_node_name=1\n", group, m.Name, addr))
 	}
 	slices.SortFunc(lines, func(a, b string) int { // by group, then by host, as perl sorts
 		ga, ha, _ := strings.Cut(a, ";")
@@ -159,106 +158,5 @@ func TestMuninIsNotInjected(t *testing.T) {
 		"ssh://10.0.0.1", "a:b", "web1\n  address ssh://x", "htmlconf.storable", "a;b;c"), "munin-group")
 	if diff := gocmp.Diff(muninHosts(in), muninReads(t, file)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-// munin-update fetches from real munin-nodes whom the built-in names, one of
-// them by IPv6, as the user munin.
-func TestMuninFetches(t *testing.T) {
-	needMunin(t)
-	node := program(t, "munin-node")
-	dir, err := os.MkdirTemp("", "munin")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	var as *syscall.Credential // munin-update refuses root
-	if os.Geteuid() == 0 {
-		u, err := user.Lookup("munin")
-		if err != nil {
-			t.Fatal(err)
-		}
-		uid, err1 := strconv.Atoi(u.Uid)
-		gid, err2 := strconv.Atoi(u.Gid)
-		if err := cmp.Or(err1, err2, os.Chown(dir, uid, gid)); err != nil {
-			t.Fatal(err)
-		}
-		as = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	}
-	run := func(argv ...string) *exec.Cmd {
-		cmd := exec.Command(argv[0], argv[1:]...)
-		cmd.Dir = dir
-		cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + dir}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Setpgid: true, Pdeathsig: syscall.SIGKILL}
-		return cmd
-	}
-	for _, sub := range []string{"plugins", "plugin-conf", "db", "log", "run", "html"} {
-		if out, err := run("mkdir", sub).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-	}
-	plugin := "#!/bin/sh\nif [ \"$1\" = config ]; then\n  echo 'graph_title T'; echo 'v.label v'\nelse\n  echo 'v.value 42'\nfi\n"
-	if err := os.WriteFile(dir+"/plugins/answer", []byte(plugin), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	// One port on both addresses.
-	l, err := net.Listen("tcp", "[::1]:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	members := []cluster.Member{
-		{Name: "four", Addr: netip.MustParseAddr("127.0.0.1"), Tags: map[string]string{"munin-group": "web"}},
-		{Name: "six.example", Addr: netip.MustParseAddr("::1"), Tags: map[string]string{}},
-	}
-	for _, m := range members {
-		conf := fmt.Sprintf("log_level 4\nlog_file %[1]s/log/node-%[2]s.log\npid_file %[1]s/run/%[2]s.pid\nbackground 0\nsetsid 0\nhost_name %[2]s\nhost %[3]s\nport %[4]d\ncidr_allow 127.0.0.0/8\ncidr_allow ::1/128\n",
-			dir, m.Name, m.Addr, port)
-		if as != nil {
-			conf += fmt.Sprintf("user %d\ngroup %d\n", as.Uid, as.Gid)
-		}
-		write(t, dir+"/"+m.Name+".conf", []byte(conf))
-		cmd := run(node, "--config", dir+"/"+m.Name+".conf", "--servicedir", dir+"/plugins", "--sconfdir", dir+"/plugin-conf")
-		var said strings.Builder
-		cmd.Stdout, cmd.Stderr = &said, &said
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-			_ = cmd.Wait()
-			if t.Failed() {
-				t.Logf("munin-node: %s", said.String())
-			}
-		})
-		for tries := 0; ; tries++ {
-			c, err := net.Dial("tcp", netip.AddrPortFrom(m.Addr, uint16(port)).String())
-			if err == nil {
-				c.Close()
-				break
-			}
-			if tries > 300 {
-				t.Fatalf("munin-node does not listen: %v", err)
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-	}
-	vars := map[string]any{"port": port}
-	write(t, dir+"/hosts.conf", renderBuiltin(t, "munin-hosts", Data{Rule: "r", Members: members, Vars: vars}).Bytes)
-	hosts, err := os.ReadFile(dir + "/hosts.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, dir+"/munin.conf", fmt.Appendf(nil, "dbdir %[1]s/db\nhtmldir %[1]s/html\nlogdir %[1]s/log\nrundir %[1]s/run\n%[2]s", dir, hosts))
-	out, err := run(muninUpdate, "--config_file", dir+"/munin.conf", "--nofork").CombinedOutput()
-	if err != nil {
-		t.Fatalf("munin-update: %v\n%s", err, out)
-	}
-	for _, want := range []string{"web/four-answer-v-g.rrd", "muster/six.example-answer-v-g.rrd"} {
-		if _, err := os.Stat(filepath.Join(dir, "db", want)); err != nil {
-			log, _ := os.ReadFile(dir + "/log/munin-update.log")
-			t.Errorf("%v\n%s\n%s", err, out, log)
-		}
 	}
 }

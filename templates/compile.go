@@ -203,6 +203,10 @@ func nativeCall(name string, f any, args []expression) expression {
 		if len(args) == 2 {
 			return func(r *run, m *cluster.Member) any { return must(f(arg(0, r, m), arg(1, r, m))) }
 		}
+	case func(any, any) bool: // contains, hasPrefix, hasSuffix
+		if len(args) == 2 {
+			return func(r *run, m *cluster.Member) any { return f(arg(0, r, m), arg(1, r, m)) }
+		}
 	case func(any, any) (any, error): // like, unlike
 		if len(args) == 2 {
 			return func(r *run, m *cluster.Member) any { return must(f(arg(0, r, m), arg(1, r, m))) }

@@ -48,6 +48,7 @@ func FuzzParse(f *testing.F) {
 	}
 	for i, text := range []string{
 		"{{range .Members}}server {{.Name}} {{.Addr}}:{{.Port}};\n{{else}}none;\n{{end}}",
+		`{{range $r, $ms := groupByItem .Members "role"}}[{{$r | like "[a-z]+" | unlike "all"}}]` + "\n{{range $ms}}{{.Name}}\n{{end}}{{end}}",
 		`{{range $r, $ms := groupBy .Members "role"}}[{{$r}}]` + "\n{{range $ms}}{{.Name}}\n{{end}}{{end}}",
 		`{{define "a"}}{{.Name}}{{end}}{{range $i, $m := .AllMembers}}{{if $i}}, {{end}}{{template "a" .}}{{end}}`,
 		`{{with index .Members 0}}{{.Tags.role | upper | quote}}{{end}}{{range until 3}}{{.}}{{break}}{{end}}`,

@@ -30,7 +30,7 @@ func drawBody(t *rapid.T, depth int) string {
 		`{{.Tags.w | default "1"}} `, "{{.Tags.w | default $.Vars.port | port}} ", "{{between 1 9 .Tags.w}} ", "{{$.Vars.v}} ", "{{$.Rule}} ",
 		"{{$.Self.Name}} ", "{{len $.Members}} ", `{{template "t" .}} `, `{{tag . "role" | upper}} `, "# {{.Tags.x}}\n", `"{{.Tags.x}}" `, ";\n",
 		`{{printf "%s-%d" .Name .Port}} `, `{{index (splitList "," .Tags.x) 1}} `, "{{toJson .Tags | sha256sum}} ", "{{.Tags.x | quote}} ",
-		"{{/* a comment */}}", "{{$v := .Tags.role}}{{$v}} ", "{{upper .Addr}} ", `{{if hasKey .Tags "x"}}h {{end}}`, "{{$top}} ", "{{.Tags.nix}}y "}
+		"{{/* a comment */}}", `{{.Name | like "[a-z]+" | unlike "b"}} `, `{{if contains "b" .Tags.x}}b {{end}}`, "{{$v := .Tags.role}}{{$v}} ", "{{upper .Addr}} ", `{{if hasKey .Tags "x"}}h {{end}}`, "{{$top}} ", "{{.Tags.nix}}y "}
 	var b strings.Builder
 	for range rapid.IntRange(0, 4).Draw(t, "atoms") {
 		b.WriteString(rapid.SampledFrom(atoms).Draw(t, "atom"))
@@ -73,7 +73,8 @@ func drawTemplate(t *rapid.T) string {
 		case 9:
 			fmt.Fprintf(&b, "{{range reverse .Members}}%s{{end}}{{with index .AllMembers 0}}%s{{end}}", body, drawBody(t, 1))
 		case 5:
-			fmt.Fprintf(&b, `{{range $r, $ms := groupBy .Members "role"}}{{$r}} {{range $ms}}%s{{end}}{{end}}`, body)
+			by := rapid.SampledFrom([]string{"groupBy", "groupByItem"}).Draw(t, "by")
+			fmt.Fprintf(&b, `{{range $r, $ms := %s .Members "role"}}{{$r}} {{range $ms}}%s{{end}}{{end}}`, by, body)
 		case 6:
 			fmt.Fprintf(&b, `{{range .Members}}{{if eq .Tags.role "db"}}{{continue}}{{end}}%s{{end}}`, body)
 		case 7:
