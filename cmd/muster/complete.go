@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"muster/agent"
+	"muster/cluster"
 	"muster/rpc"
 	"muster/web"
 )
@@ -56,50 +58,41 @@ func (a *app) completesFlag(cmd *cobra.Command, flag string) {
 
 // rpcMemberNames asks whichever agent the command would ask.
 func (a *app) rpcMemberNames(cmd *cobra.Command) []string {
-	ctx, cancel := context.WithTimeout(context.Background(), completeLimit)
-	defer cancel()
-	client, err := a.dial(ctx, cmd)
-	if err != nil {
-		return nil
-	}
-	defer client.Close()
-	members, err := client.Members(ctx, rpc.Filter{})
-	if err != nil {
-		return nil
-	}
-	var names []string
-	for _, m := range members {
-		names = append(names, m.Name)
-	}
-	return names
+	return asked(func(ctx context.Context) ([]rpc.Member, error) {
+		client, err := a.dial(ctx, cmd)
+		if err != nil {
+			return nil, err
+		}
+		defer client.Close()
+		return client.Members(ctx, rpc.Filter{})
+	}, func(m rpc.Member) string { return m.Name })
 }
 
-// ruleNames asks the agent. Without one there is nothing to complete.
+// ruleNames asks the agent.
 func (a *app) ruleNames() []string {
-	ctx, cancel := context.WithTimeout(context.Background(), completeLimit)
-	defer cancel()
-	status, err := web.NewClient(socketPath(a.socket)).Status(ctx)
-	if err != nil {
-		return nil
-	}
-	var names []string
-	for _, r := range status.Rules {
-		names = append(names, r.Rule)
-	}
-	return names
+	return asked(func(ctx context.Context) ([]agent.RuleStatus, error) {
+		status, err := web.NewClient(socketPath(a.socket)).Status(ctx)
+		return status.Rules, err
+	}, func(r agent.RuleStatus) string { return r.Rule })
 }
 
 // memberNames asks the agent, too.
 func (a *app) memberNames() []string {
+	return asked(web.NewClient(socketPath(a.socket)).Members, func(m cluster.Member) string { return m.Name })
+}
+
+// asked returns the names of what an agent lists. Without an agent there is
+// nothing to complete.
+func asked[T any](list func(context.Context) ([]T, error), name func(T) string) []string {
 	ctx, cancel := context.WithTimeout(context.Background(), completeLimit)
 	defer cancel()
-	members, err := web.NewClient(socketPath(a.socket)).Members(ctx)
+	all, err := list(ctx)
 	if err != nil {
 		return nil
 	}
 	var names []string
-	for _, m := range members {
-		names = append(names, m.Name)
+	for _, one := range all {
+		names = append(names, name(one))
 	}
 	return names
 }
