@@ -94,6 +94,9 @@ func (r *Reconciler) verifyReload(ctx context.Context, set []*pass, after func(c
 		res.Duration = r.now().Sub(at)
 	}
 	ran := newRan(v.argv(), at, res, secret(set))
+	if v.Watch != nil && ran.OK {
+		ran.Verdict = "seen"
+	}
 	for _, p := range set {
 		if p.ran.verify == nil || p.ran.verify.OK {
 			p.ran.verify = ran
