@@ -266,10 +266,13 @@ func keyOf(c command.Command) string {
 func (p *pass) print() string {
 	var s strings.Builder
 	for _, w := range p.wants {
-		fmt.Fprintf(&s, "%q %s %s %s %d:%d %o\n", w.file.Path, w.sum, w.dress, w.seen.sum, w.seen.uid, w.seen.gid, w.seen.mode)
+		fmt.Fprintf(&s, "%q %s %s %s %d:%d %o\n", w.file.Path, w.sum, w.dress, w.seen.whole(), w.seen.uid, w.seen.gid, w.seen.mode)
 	}
 	for _, o := range p.orphans {
 		fmt.Fprintf(&s, "%q - %s\n", o.path, o.seen.sum)
+	}
+	if p.unit.Check != nil {
+		s.WriteString(string(p.unit.Check.Mode))
 	}
 	s.WriteString(p.checkKey)
 	s.WriteString(p.reloadKey)
