@@ -27,6 +27,7 @@ const root = "muster"
 var house = map[string][]string{
 	"cluster":    {},
 	"command":    {},
+	"haproxy":    {},
 	"rules":      {"cluster"},
 	"templates":  {"cluster"},
 	"inventory":  {"cluster"},

@@ -23,11 +23,11 @@ func builtinCases() map[string]Data {
 		{Name: "web2", Addr: netip.MustParseAddr("fd00::2"), Status: cluster.Alive, Tags: map[string]string{"role": "web", "port": "8081", "weight": "5"}},
 		{Name: "web3", Addr: netip.MustParseAddr("::ffff:10.0.0.3"), Status: cluster.Alive, Tags: map[string]string{"weight": "100"}},
 	}
-	vars := map[string]any{"upstream": "web", "backend": "web", "port": 8080}
+	vars := map[string]any{"upstream": "web", "backend": "web", "port": 8080, "slots": 10}
 	all := map[string]any{"upstream": "web", "backend": "web", "port": "8080", "weight_tag": "weight", "zone": "web", "max_fails": 0,
 		"fail_timeout": "5s", "method": "least_conn", "keepalive": 16, "mode": "tcp", "balance": "leastconn", "check": false,
 		"port_tag": "port", "tags": []any{"weight"}, "labels": map[string]any{"env": "prod", "shard": 1},
-		"domain": "nodes.example.org", "group_tag": "role", "user": "admin"}
+		"domain": "nodes.example.org", "group_tag": "role", "user": "admin", "slots": 20}
 	hostile := []cluster.Member{ms[0],
 		{Name: "web2", Addr: ms[1].Addr, Tags: map[string]string{"port": "80;}\nserver{", "weight": "1 backup"}},
 		{Name: "web3", Addr: ms[2].Addr, Tags: map[string]string{"port": "http"}},
