@@ -20,6 +20,7 @@ type plan struct {
 
 	wanted   map[string]*server // by the name that haproxy has for it
 	commands []command
+	last     []command            // those that take requests away from a server: when others have begun
 	gone     map[string]departure // replaces before
 	errs     []error
 }
@@ -62,6 +63,7 @@ func (p *plan) compare() {
 			p.adjust(s, l, spare)
 		}
 	})
+	p.commands = append(p.commands, p.last...)
 	p.gone = map[string]departure{}
 	for i := range p.live {
 		l := &p.live[i]
@@ -202,7 +204,11 @@ func (p *plan) adjust(s *server, l *liveServer, spare bool) {
 	if moves {
 		p.send(moved, s.name, "set server %s/%s addr %s port %d", p.backend.name, s.name, s.addr.Addr(), s.addr.Port())
 	}
-	if w := p.weight(s, l); w != l.weight {
+	switch w := p.weight(s, l); {
+	case w == l.weight:
+	case w == 0:
+		p.last = append(p.last, command{fmt.Sprintf("set server %s/%s weight 0", p.backend.name, s.name), silence, s.name})
+	default:
 		p.set(s.name, fmt.Sprintf("weight %d", w))
 	}
 	if s.disabled {

@@ -1,9 +1,11 @@
 package haproxy
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // assign says which server of haproxy's each wanted one is: that of its name,
@@ -18,72 +20,99 @@ func (p *plan) assign() {
 	if b.template == nil {
 		return
 	}
-	slots, left := p.slots()
-	var free, draining []*liveServer
-	for _, l := range slots {
-		switch {
-		case l == nil: // it was taken
-		case l.admin&forcedMaint != 0:
-			free = append(free, l)
-		default:
-			draining = append(draining, l)
-		}
+	slots := p.slots()
+	count := len(slots)
+	at := map[netip.AddrPort][]*liveServer{} // the slots for members of an address
+	need := map[netip.AddrPort]int{}
+	for _, m := range b.members {
+		need[m.addr]++
 	}
-	slices.SortStableFunc(draining, func(x, y *liveServer) int {
-		a, b := p.before[x.name], p.before[y.name]
-		if a.since.IsZero() != b.since.IsZero() { // it has not even begun to
-			if a.since.IsZero() {
-				return 1
-			}
-			return -1
+	slots = slices.DeleteFunc(slots, func(l *liveServer) bool {
+		keeps := len(at[l.addr]) < need[l.addr]
+		if keeps {
+			at[l.addr] = append(at[l.addr], l)
 		}
-		return a.since.Compare(b.since)
+		return keeps
 	})
-	free = append(free, draining...)
-	for i, m := range left {
-		if i == len(free) {
-			p.fail("backend %s has %d members and only %d slots, so %s and %d others get no requests: raise the var slots, which takes a reload",
-				b.name, len(b.members), len(slots), m.name, len(left)-i-1)
-			break
+	slices.SortStableFunc(slots, p.compareFree)
+	var without []string
+	for _, m := range b.members {
+		switch {
+		case len(at[m.addr]) == need[m.addr]:
+		case len(slots) == 0:
+			need[m.addr]--
+			without = append(without, m.name)
+		default:
+			at[m.addr] = append(at[m.addr], slots[0])
+			slots = slots[1:]
 		}
-		p.take(free[i].name, m)
 	}
+	if len(without) > 0 {
+		p.fail("backend %s has %d members and only %d slots, so %s get no requests: raise the var slots, which takes a reload",
+			b.name, len(b.members), count, some(without))
+	}
+	p.deal(at)
 }
 
-// slots returns haproxy's slots in the order of their numbers, with nil for
-// those that a member has, and the members that have none.
-func (p *plan) slots() (slots []*liveServer, left []*server) {
+// deal gives each member its slot. Several members of one address have theirs
+// in the order of the slots' numbers, so that the next push finds the same.
+func (p *plan) deal(at map[netip.AddrPort][]*liveServer) {
 	t := p.backend.template
-	byName := map[string]*liveServer{}
-	for i := range p.live {
-		if l := &p.live[i]; t.has(l.name) {
-			byName[l.name] = l
-		}
-	}
-	at := map[netip.AddrPort][]int{}
-	for n := t.low; n <= t.high; n++ {
-		if l := byName[t.prefix+strconv.Itoa(n)]; l != nil {
-			at[l.addr] = append(at[l.addr], len(slots))
-			slots = append(slots, l)
-		}
-	}
-	// Several slots may have had the address: one in use comes first.
-	for _, indexes := range at {
-		slices.SortStableFunc(indexes, func(i, j int) int { return slots[i].admin&forcedMaint - slots[j].admin&forcedMaint })
+	for _, slots := range at {
+		slices.SortFunc(slots, func(x, y *liveServer) int { return t.number(x.name) - t.number(y.name) })
 	}
 	for i := range p.backend.members {
 		m := &p.backend.members[i]
-		if indexes := at[m.addr]; len(indexes) > 0 {
-			p.take(slots[indexes[0]].name, m)
-			slots[indexes[0]], at[m.addr] = nil, indexes[1:]
-		} else {
-			left = append(left, m)
+		if slots := at[m.addr]; len(slots) > 0 {
+			p.wanted[slots[0].name] = &server{name: slots[0].name, addr: m.addr, weight: m.weight, line: m.line}
+			at[m.addr] = slots[1:]
 		}
 	}
-	return slots, left
 }
 
-// take gives a slot to a member.
-func (p *plan) take(slot string, m *server) {
-	p.wanted[slot] = &server{name: slot, addr: m.addr, weight: m.weight, line: m.line}
+// slots returns haproxy's slots, those first that a member should rather keep:
+// in use, draining, in maintenance; and by number.
+func (p *plan) slots() []*liveServer {
+	t := p.backend.template
+	var slots []*liveServer
+	for i := range p.live {
+		if l := &p.live[i]; t.has(l.name) {
+			slots = append(slots, l)
+		}
+	}
+	rank := func(l *liveServer) int {
+		switch {
+		case l.admin&forcedMaint != 0:
+			return 2
+		case l.admin&forcedDrain != 0:
+			return 1
+		}
+		return 0
+	}
+	slices.SortFunc(slots, func(x, y *liveServer) int {
+		return cmp.Or(rank(x)-rank(y), t.number(x.name)-t.number(y.name))
+	})
+	return slots
+}
+
+// compareFree orders slots for those who have none: in maintenance, then those
+// that drain the longest, then those that have not begun to.
+func (p *plan) compareFree(x, y *liveServer) int {
+	since := func(l *liveServer) int64 {
+		d := p.before[l.name]
+		switch {
+		case l.admin&forcedMaint != 0:
+			return 0
+		case d.since.IsZero():
+			return p.now.Unix() + 1
+		}
+		return d.since.Unix()
+	}
+	return cmp.Compare(since(x), since(y))
+}
+
+// number is that of a slot.
+func (t *template) number(slot string) int {
+	n, _ := strconv.Atoi(strings.TrimPrefix(slot, t.prefix))
+	return n
 }
