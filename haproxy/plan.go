@@ -51,6 +51,7 @@ func (p *plan) compare() {
 		have[p.live[i].name] = &p.live[i]
 	}
 	spare := p.spare(have)
+	p.gone = map[string]departure{}
 	p.each(func(s *server) {
 		l := have[s.name]
 		switch {
@@ -59,12 +60,15 @@ func (p *plan) compare() {
 		case l == nil:
 			p.add(s, spare)
 		case p.otherwise(s, l):
+			if d, left := p.before[s.name]; left {
+				d.again = time.Time{}
+				p.gone[s.name] = d
+			}
 		default:
 			p.adjust(s, l, spare)
 		}
 	})
 	p.commands = append(p.commands, p.last...)
-	p.gone = map[string]departure{}
 	for i := range p.live {
 		l := &p.live[i]
 		if s := p.wanted[l.name]; s == nil || s.disabled {

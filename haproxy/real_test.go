@@ -28,7 +28,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // A proxy is a real haproxy with a configuration, a socket and a directory of
 // its own.
 type proxy struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	socket string
 	front  string // where it listens
@@ -50,7 +50,7 @@ func loopback() string {
 }
 
 // newProxy starts haproxy on a base configuration and the text of a file.
-func newProxy(t *testing.T, text string) *proxy {
+func newProxy(t testing.TB, text string) *proxy {
 	t.Helper()
 	if _, err := os.Stat("/usr/sbin/haproxy"); err != nil {
 		if os.Getenv("CI") == "true" {
@@ -209,7 +209,7 @@ func (p *proxy) runtime(drain time.Duration) *Runtime {
 func (p *proxy) push(r *Runtime, text string) (commands []string) {
 	p.t.Helper()
 	for deadline := time.Now().Add(patience); ; {
-		result, err := r.Push(p.t.Context(), []byte(text))
+		result, err := r.Push(context.Background(), []byte(text))
 		if err != nil {
 			p.t.Fatalf("push: %v\n%s", err, text)
 		}
@@ -227,7 +227,7 @@ func (p *proxy) push(r *Runtime, text string) (commands []string) {
 // quiet pushes once more and expects that there is nothing to do.
 func (p *proxy) quiet(r *Runtime, text string) {
 	p.t.Helper()
-	result, err := r.Push(p.t.Context(), []byte(text))
+	result, err := r.Push(context.Background(), []byte(text))
 	if diff := cmp.Diff(Result{}, result); diff != "" || err != nil {
 		p.t.Errorf("there was something to do: %v\n%s", err, diff)
 	}
@@ -242,7 +242,7 @@ func config(backend string, servers ...string) string {
 	return text
 }
 
-func await(t *testing.T, what string, done func() bool) {
+func await(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !done(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
