@@ -253,3 +253,25 @@ func TestTrafficOfSlots(t *testing.T) {
 		return text
 	})
 }
+
+// A new server is checked as the backend's others are, over HTTP if it says
+// so; one that fails gets no requests.
+func TestNewServersAreCheckedOverHTTP(t *testing.T) {
+	good := newSite(t, loopback()+":8080")
+	bad := &http.Server{Addr: loopback() + ":8080", Handler: http.NotFoundHandler()}
+	var done sync.WaitGroup
+	done.Go(func() { _ = bad.ListenAndServe() })
+	t.Cleanup(func() { bad.Close(); done.Wait() })
+	const head = "    option httpchk GET /\n"
+	p := newProxy(t, config("web")+head)
+	r := p.runtime(0)
+	line := func(addr string) string { return addr + " check inter 20ms rise 1 fall 1" }
+	p.push(r, config("web", "a "+line(good.addr), "b "+line(good.addr))+head)
+	p.push(r, config("web", "a "+line(good.addr), "b "+line(good.addr), "c "+line(bad.Addr))+head)
+	await(t, "a failed check", func() bool { return strings.Contains(p.tell("show stat"), ",L7STS,404,") })
+	for range 30 {
+		if got := fetch(t, p.front); got != good.addr {
+			t.Fatalf("answered %q", got)
+		}
+	}
+}

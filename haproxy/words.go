@@ -32,6 +32,9 @@ func split(line string) (words []word, comment string, err error) {
 		if err != nil {
 			return nil, "", err
 		}
+		if words == nil {
+			words = make([]word, 0, 8)
+		}
 		words = append(words, w)
 		i += n
 	}
