@@ -85,7 +85,7 @@ func TestStrangeAnswers(t *testing.T) {
 		"static":          {header, "Backend must use a dynamic load balancing to support dynamic servers.", true, "dynamic load balancing", true},
 		"hostile":         {header, "\x1b[31m\nx", true, `"\x1b[31m"`, true},
 		"gone":            {header, "No such server.", true, "it may have been reloaded just now", false},
-		"nothing done":    {header, "New server registered.", true, "haproxy took all commands, and yet it needs \"add server web/a 127.9.0.1:80\"", false},
+		"nothing done":    {header, "New server registered.", true, "haproxy took all commands, and yet it needs \"add server web/a 127.9.0.1:80 pool-purge-delay 5s pool-max-conn -1\"", false},
 	} {
 		f := newFake(t, func(command string) (string, bool) {
 			if strings.HasPrefix(command, "show") {

@@ -3,9 +3,12 @@ package haproxy
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // arguments gives those of the keywords that want some.
@@ -71,6 +74,34 @@ func TestOptionsOfNewServers(t *testing.T) {
 	p.quiet(r, text)
 	p.push(r, config("web"))
 	p.want("web")
+}
+
+// A server that was added keeps its connections as one of the file does.
+func TestNewServersKeepConnections(t *testing.T) {
+	file, added := newSite(t, loopback()+":8080"), newSite(t, loopback()+":8080")
+	p := newProxy(t, config("web", "a "+file.addr+" pool-low-conn 3"))
+	p.push(p.runtime(0), config("web", "a "+file.addr+" pool-low-conn 3", "b "+added.addr+" pool-low-conn 3", "c 127.9.0.3:80 pool-purge-delay 7s pool-max-conn 2"))
+	pools := map[string]string{}
+	for line := range strings.Lines(p.tell("show servers conn web")) {
+		if f := strings.Fields(line); len(f) > 11 && f[0] != "#" {
+			pools[f[0]] = f[5] + " " + f[11] // purge_delay and idle_lim
+		}
+	}
+	want := map[string]string{"web/a": "5000 -1", "web/b": "5000 -1", "web/c": "7000 2"}
+	if diff := cmp.Diff(want, pools); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	p.push(p.runtime(0), config("web", "b "+added.addr+" pool-low-conn 3"))
+	client := &http.Client{}
+	defer client.CloseIdleConnections()
+	for range 20 {
+		if _, err := get(client, "http://"+p.front); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := added.connections.Load(); n > 2 {
+		t.Errorf("20 requests took %d connections", n)
+	}
 }
 
 // The algorithms that take new servers and weights, and those that do not, are

@@ -37,3 +37,13 @@ var keywords = map[string]keyword{
 // hash do.
 var static = map[string]bool{"static-rr": true}
 var hashing = map[string]bool{"source": true, "uri": true, "url_param": true, "hdr": true, "rdp-cookie": true, "hash": true}
+
+// unset are the defaults of the configuration manual that haproxy 2.6 does not
+// give to servers that are added over the socket: without the first two, such
+// a server uses a new connection for every request.
+var unset = []struct{ keyword, value, with string }{
+	{"pool-purge-delay", "5s", ""},
+	{"pool-max-conn", "-1", ""},
+	{"error-limit", "10", "observe"},
+	{"on-error", "fail-check", "observe"},
+}

@@ -174,6 +174,11 @@ func (p *plan) add(s *server, spare bool) {
 			args.WriteString(w.text)
 		}
 	}
+	for _, d := range unset {
+		if (d.with == "" || s.option(d.with)) && !s.option(d.keyword) {
+			args.WriteString(" " + d.keyword + " " + d.value)
+		}
+	}
 	if s.weight >= 0 {
 		fmt.Fprintf(&args, " weight %d", s.weight)
 	}

@@ -253,9 +253,10 @@ func await(t testing.TB, what string, done func() bool) {
 
 // A site is a web server behind the proxy.
 type site struct {
-	addr string
-	hits atomic.Int64
-	stop func()
+	addr        string
+	hits        atomic.Int64
+	connections atomic.Int64
+	stop        func()
 }
 
 // newSite serves on an address; a request for /slow takes its time.
@@ -272,7 +273,11 @@ func newSite(t *testing.T, addr string) *site {
 			time.Sleep(300 * time.Millisecond)
 		}
 		fmt.Fprint(w, s.addr)
-	})}
+	}), ConnState: func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			s.connections.Add(1)
+		}
+	}}
 	var done sync.WaitGroup
 	done.Go(func() { _ = server.Serve(l) })
 	s.stop = sync.OnceFunc(func() {
