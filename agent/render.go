@@ -258,7 +258,7 @@ func failed(v cluster.View) map[string]bool {
 
 // addCommands gives the unit the rule's check and reload.
 func (c *compiled) addCommands(u *reconcile.Unit) error {
-	u.Check = c.check()
+	u.Check, u.Live = c.check(), c.live()
 	argv, err := c.ReloadArgv()
 	if argv == nil || err != nil {
 		return err

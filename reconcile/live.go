@@ -21,7 +21,7 @@ type Live struct {
 	// had to do for that, a line each: nothing, where nothing differs. It is
 	// called in place of a reload, after each reload, and whenever the files are
 	// found to be in step. again is when to call it again though nothing
-	// changed; zero for never.
+	// changed; zero for never. With ErrReload in its error a reload would help.
 	Tell func(ctx context.Context, files []File) (done []string, again time.Time, err error)
 }
 
@@ -31,8 +31,15 @@ type Told struct {
 	Commands []string  `json:"commands"`
 }
 
+// tellAgain is how long after a reload the service is told once more.
+const tellAgain = time.Second
+
 // mostTold is how many of the commands are kept for the report.
 const mostTold = 100
+
+// ErrReload is in the error of a Live that cannot tell its service until that
+// has loaded the files.
+var ErrReload = errors.New("it takes a reload")
 
 // errNotLive says that there is nobody to tell.
 var errNotLive = errors.New("the service cannot be told")
@@ -102,7 +109,9 @@ func (r *Reconciler) tellInstead(ctx context.Context, set []*pass) (others []*pa
 }
 
 // commitAll ends the passes of set, whose reload has succeeded. A reload makes
-// a service forget what it was told: it is told again, also for other rules.
+// a service forget what it was told: it is told again, also for other rules;
+// and once more in a moment, for the process that answers now may be the one
+// that is about to end.
 func (r *Reconciler) commitAll(ctx context.Context, set []*pass) {
 	for _, p := range set {
 		if p.unit.Live == nil {
@@ -115,6 +124,9 @@ func (r *Reconciler) commitAll(ctx context.Context, set []*pass) {
 			continue
 		}
 		r.commit(p)
+		if p.reloaded {
+			p.out.Retry = sooner(p.out.Retry, p.now.Add(tellAgain))
+		}
 	}
 	if key := set[0].reloadKey; key != "" {
 		r.remind(ctx, key, set)
@@ -186,6 +198,9 @@ func (r *Reconciler) keepTold(ctx context.Context, p *pass) {
 		p.reloadKey = keyOf(*p.unit.Reload)
 	}
 	if err := r.tell(ctx, p); err != nil {
+		if errors.Is(err, ErrReload) {
+			r.note(record{Kind: recUndone, Rule: p.unit.Rule, Owed: true})
+		}
 		p.fail(err)
 		p.owed = true
 	}

@@ -19,6 +19,7 @@ type liveService struct {
 	*host
 	told  map[string]string
 	down  bool
+	stale bool // until a reload it cannot be told
 	again time.Time
 }
 
@@ -26,7 +27,7 @@ func newLiveService(t *testing.T) *liveService {
 	s := &liveService{host: testHost(t), told: map[string]string{}}
 	s.r.cfg.run = func(ctx context.Context, c command.Command) command.Result {
 		if c.Argv[0] == "reload" {
-			s.told = map[string]string{}
+			s.told, s.stale = map[string]string{}, false
 		}
 		return s.command(ctx, c)
 	}
@@ -46,6 +47,9 @@ func (s *liveService) unit(rule string, files ...File) Unit {
 		Tell: func(_ context.Context, files []File) (done []string, again time.Time, err error) {
 			if s.down {
 				return nil, time.Time{}, errors.New("nobody answers")
+			}
+			if s.stale {
+				return nil, time.Time{}, fmt.Errorf("no backend: %w", ErrReload)
 			}
 			for _, f := range files {
 				if s.told[f.Path] != string(f.Bytes) {
@@ -136,6 +140,16 @@ func TestLiveIsDown(t *testing.T) {
 	s.pass("a2", Owed, "")
 	s.down = false
 	s.pass("a2", InSync, "")
+}
+
+// A service that has lost what the files say is reloaded.
+func TestLiveIsStale(t *testing.T) {
+	s := newLiveService(t)
+	s.pass("a1", InSync, "check reload", "set a1")
+	s.stale = true
+	s.pass("a1", Owed, "")
+	s.clock = s.clock.Add(backoffFirst)
+	s.pass("a1", InSync, "check reload", "set a1")
 }
 
 // A reload for one rule makes the service forget what another told it.

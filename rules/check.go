@@ -125,16 +125,12 @@ func (b *block) checkMode(c *Check) {
 		return
 	}
 	inPlace := c.Mode == CheckAuto || c.Mode == CheckOverlay || c.Mode == CheckSwap
-	made := c.defaultMode()
 	switch {
 	case c.wrapper != nil && c.argv.uses&useWrapper == 0:
 		b.wrong("wrapper", "the check does not look at its `wrapper`", "Let `command` name it, without quotes: command = [\"PROGRAM\", wrapper].")
 	case c.wrapper != nil && (c.argv.uses|c.wrapper.uses)&useStaged == 0:
 		b.wrong("wrapper", "the check does not look at the new files", "Let `wrapper` name them where they are staged: ${staged[\"/etc/…\"]}.")
-	case inPlace && made != CheckAuto:
-		b.wrong("mode", fmt.Sprintf("mode \"%s\" does not go with `%s`", c.Mode, made),
-			"In this mode the files stand in their places: leave `staged` and `wrapper` out. Or leave `mode` out.")
-	case !inPlace && c.Mode != made:
+	case !inPlace && c.Mode != c.defaultMode():
 		b.wrong("mode", fmt.Sprintf("mode \"%s\" needs `%[1]s` in the check", c.Mode),
 			"\"staged\": let `command` say staged[\"/etc/…\"]. \"wrapper\": add wrapper = \"…\". Or leave `mode` out.")
 	}

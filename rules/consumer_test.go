@@ -17,7 +17,7 @@ func TestConsumers(t *testing.T) {
 	want := map[string]commands{
 		"ansible":    {Mode: CheckStaged, Check: []string{"ansible-inventory", "--list", "-i", "/staged/a", "-i", "/staged/b"}},
 		"dnsmasq":    {Reload: []string{"systemctl", "reload", "dnsmasq"}},
-		"haproxy":    {Mode: CheckStaged, Workers: "/run/haproxy.pid", Check: []string{"haproxy", "-c", "-f", "/etc/haproxy/haproxy.cfg", "-f", "/staged/a"}, Reload: []string{"systemctl", "reload", "haproxy"}},
+		"haproxy":    {Mode: CheckAuto, Workers: "/run/haproxy.pid", Check: []string{"haproxy", "-c", "-f", "/etc/haproxy/haproxy.cfg", "-f", "/etc/x"}, Reload: []string{"systemctl", "reload", "haproxy"}},
 		"keepalived": {Mode: CheckAuto, Check: []string{"keepalived", "-t", "-f", "/etc/keepalived/keepalived.conf"}, Reload: []string{"systemctl", "reload", "keepalived"}},
 		"munin": {Mode: CheckStaged, Check: []string{"perl", "-MMunin::Master::Config", "-MLog::Log4perl", "-e",
 			"Log::Log4perl->easy_init; Munin::Master::Config->instance->{config}->parse_config_from_file($_) for @ARGV", "/staged/a", "/staged/b"}},
@@ -130,8 +130,8 @@ rule "asking" {
 		t.Errorf("verify: %+v", r.Verify)
 	}
 	r = set.Rule("trusting")
-	argv, err = r.CheckArgv(map[string]string{"/etc/haproxy/haproxy.cfg": "/staged/h"}, "")
-	if diff := cmp.Diff([]string{"haproxy", "-c", "-f", "/staged/h"}, argv); diff != "" || err != nil || r.Verify != nil {
+	argv, err = r.CheckArgv(map[string]string{"/etc/haproxy/haproxy.cfg": "", "/etc/haproxy/b.cfg": "", "/srv/b/x.cfg": "", "/srv/b/y.cfg": ""}, "")
+	if diff := cmp.Diff([]string{"haproxy", "-c", "-f", "/etc/haproxy/haproxy.cfg", "-f", "/etc/haproxy/b.cfg", "-f", "/srv/b"}, argv); diff != "" || err != nil || r.Verify != nil {
 		t.Error(diff, err, r.Verify)
 	}
 	r = set.Rule("asking")

@@ -3,11 +3,16 @@ locals {
   pid_file = "/run/haproxy.pid"
 }
 
-# The new files beside the main configuration; or in its place, if that is one
-# of them.
+# The whole configuration: the main file, and the directories in which muster's
+# files are, as haproxy takes them; a file beside the main one by itself.
 check {
-  command = concat(["haproxy", "-c", "-f", lookup(staged, local.config, local.config)],
-    flatten([for path, file in staged : ["-f", file] if path != local.config && can(regex("[.]cfg$", path))]))
+  mode = "auto"
+  command = concat(["haproxy", "-c", "-f", local.config], flatten([
+    for part in distinct([
+      for path in keys(staged) :
+      regexreplace(path, "/[^/]*$", "") == regexreplace(local.config, "/[^/]*$", "") ? path : regexreplace(path, "/[^/]*$", "")
+    ]) : ["-f", part] if part != local.config
+  ]))
 }
 
 reload {
