@@ -28,9 +28,11 @@ const (
 	defaultTimeout = 5 * time.Second
 	// drainPoll is how often a draining server is looked at.
 	drainPoll = time.Second
-	// lingerPoll is how often it is tried to delete a server that has drained
-	// for long enough and still has connections.
-	lingerPoll = 10 * time.Second
+	// firstLinger is how soon it is tried again to delete a server that has
+	// drained for long enough and still has connections; the wait doubles up
+	// to lingerPoll.
+	firstLinger = 100 * time.Millisecond
+	lingerPoll  = 10 * time.Second
 )
 
 // A Config is what a Runtime needs to know.
@@ -65,11 +67,12 @@ type Runtime struct {
 // A Result says what a push did, or would do.
 type Result struct {
 	// Commands are those that were sent, one line each, made of nothing but
-	// letters, digits and a few signs.
+	// letters, digits and a few signs. If haproxy stopped answering, the last
+	// of them may not have been sent.
 	Commands []string
 
 	// Draining are the servers that shall go and are not gone yet, as
-	// BACKEND/SERVER, sorted.
+	// BACKEND/SERVER, sorted; in a Diff with those that would begin to.
 	Draining []string
 
 	// Again is when to push again though nothing has changed, for a server
@@ -124,6 +127,7 @@ func (r *Runtime) run(ctx context.Context, wanted [][]byte, dry bool) (Result, e
 	}
 	result := summary(plans)
 	if dry {
+		result.Draining, result.Again = drains(plans)
 		return result, join(append(errs, problems(plans)...))
 	}
 	if len(result.Commands) > 0 {
@@ -142,7 +146,7 @@ func (r *Runtime) run(ctx context.Context, wanted [][]byte, dry bool) (Result, e
 		}
 	}
 	r.remember(plans)
-	result.Draining, result.Again = r.drains(plans)
+	result.Draining, result.Again = drains(plans)
 	return result, join(append(errs, problems(plans)...))
 }
 

@@ -11,12 +11,13 @@ type departure struct {
 	again   time.Time // when to look at it again; zero if that is of no use
 	options string    // the key of the line it had
 	stuck   bool      // haproxy does not delete it
+	tries   int       // how often it has been tried
 }
 
 // leave takes one step on l's way out: it drains, then it is in maintenance,
 // then it is deleted, if it shall be. A server that has a line which says
 // disabled, or a slot, stays in maintenance.
-func (p *plan) leave(l *liveServer, delete bool) {
+func (p *plan) leave(l *liveServer, remove bool) {
 	d, begun := p.before[l.name]
 	switch {
 	case !begun:
@@ -24,16 +25,20 @@ func (p *plan) leave(l *liveServer, delete bool) {
 	case l.admin&(forcedMaint|forcedDrain) == 0: // somebody's reload brought it back
 		d = departure{since: p.now, options: d.options}
 	}
+	again := d.again
 	d.again = time.Time{}
 	until := d.since.Add(p.drain)
 	connections, counted := p.connections[l.name]
 	switch {
 	case l.admin&forcedMaint != 0:
-		if !delete || d.stuck {
+		if !remove || d.stuck {
 			break
 		}
-		p.send(deleted, l.name, "del server %s/%s", p.backend.name, l.name)
-		d.again = p.now.Add(lingerPoll)
+		if p.now.Before(again) { // it has been tried just now
+			d.again = again
+			break
+		}
+		p.delete(l.name, &d)
 	case p.now.Before(until) && l.admin&forcedDrain == 0:
 		p.set(l.name, "state drain")
 		d.again = earlier(until, p.now.Add(drainPoll))
@@ -41,12 +46,19 @@ func (p *plan) leave(l *liveServer, delete bool) {
 		d.again = earlier(until, p.now.Add(drainPoll))
 	default:
 		p.set(l.name, "state maint")
-		if delete && !d.stuck {
-			p.send(deleted, l.name, "del server %s/%s", p.backend.name, l.name)
-			d.again = p.now.Add(lingerPoll)
+		if remove && !d.stuck {
+			p.delete(l.name, &d)
 		}
 	}
 	p.gone[l.name] = d
+}
+
+// delete deletes a server. Idle connections, of which haproxy lets go by and by,
+// may be in the way, or such as last.
+func (p *plan) delete(name string, d *departure) {
+	p.send(deleted, name, "del server %s/%s", p.backend.name, name)
+	d.again = p.now.Add(min(lingerPoll, firstLinger<<min(d.tries, 10)))
+	d.tries++
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -80,7 +92,7 @@ func (r *Runtime) remember(plans []*plan) {
 
 // drains says who is still there of those that shall go, and when to look
 // again.
-func (r *Runtime) drains(plans []*plan) (names []string, again time.Time) {
+func drains(plans []*plan) (names []string, again time.Time) {
 	for _, p := range plans {
 		for name, d := range p.gone {
 			if d.again.IsZero() {

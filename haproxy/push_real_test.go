@@ -196,13 +196,14 @@ func TestDrain(t *testing.T) {
 	// Its time is over, but haproxy does not delete a server with connections.
 	now = now.Add(time.Second)
 	result, err = r.Push(t.Context(), []byte(one))
-	if err != nil || result.Again.Sub(now) != lingerPoll || len(result.Draining) != 1 {
+	if err != nil || result.Again.Sub(now) != firstLinger || len(result.Draining) != 1 {
 		t.Errorf("when its time is over: %+v, %v", result, err)
 	}
 	p.want("web", a+"ready", b+"maint")
+	p.quietUntil(r, one, result)
 	hold.end()
-	now = now.Add(lingerPoll)
 	await(t, "the end of b", func() bool {
+		now = now.Add(lingerPoll)
 		result, err = r.Push(t.Context(), []byte(one))
 		return err == nil && result.Again.IsZero()
 	})
@@ -246,7 +247,11 @@ func TestDrainAfterRestart(t *testing.T) {
 		}
 	}
 	hold.end()
-	p.push(r, config("web"))
+	await(t, "the end of a", func() bool {
+		now = now.Add(lingerPoll)
+		result, err := r.Push(t.Context(), []byte(config("web")))
+		return err == nil && result.Again.IsZero()
+	})
 	p.want("web")
 }
 

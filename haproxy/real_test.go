@@ -233,6 +233,19 @@ func (p *proxy) quiet(r *Runtime, text string) {
 	}
 }
 
+// quietUntil looks and pushes once more and expects that both say the same as
+// before, and do nothing: it is not yet time.
+func (p *proxy) quietUntil(r *Runtime, text string, last Result) {
+	p.t.Helper()
+	last.Commands = nil
+	for _, do := range []func(context.Context, ...[]byte) (Result, error){r.Push, r.Diff} {
+		result, err := do(context.Background(), []byte(text))
+		if diff := cmp.Diff(last, result); diff != "" || err != nil {
+			p.t.Errorf("%v (-want +got):\n%s", err, diff)
+		}
+	}
+}
+
 // config writes a backend like the built-in haproxy-backend.
 func config(backend string, servers ...string) string {
 	text := "backend " + backend + "\n"
