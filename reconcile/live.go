@@ -31,8 +31,12 @@ type Told struct {
 	Commands []string  `json:"commands"`
 }
 
-// tellAgain is how long after a reload the service is told once more.
-const tellAgain = time.Second
+// The service is told again so long after a reload, and so often: nobody says
+// when somebody else reloads it.
+const (
+	tellAgain = time.Second
+	tellEvery = 5 * time.Second
+)
 
 // mostTold is how many of the commands are kept for the report.
 const mostTold = 100
@@ -118,12 +122,17 @@ func (r *Reconciler) commitAll(ctx context.Context, set []*pass) {
 			r.commit(p)
 			continue
 		}
-		if err := r.tell(ctx, p); err != nil {
+		err := r.tell(ctx, p)
+		if errors.Is(err, ErrReload) {
 			p.fail(err)
 			r.leaveOwed(p)
 			continue
 		}
 		r.commit(p)
+		if err != nil { // it has the files, and not all that they say
+			p.fail(err)
+			p.owed = true
+		}
 		if p.reloaded {
 			p.out.Retry = sooner(p.out.Retry, p.now.Add(tellAgain))
 		}
@@ -144,7 +153,7 @@ func (r *Reconciler) tell(ctx context.Context, p *pass) error {
 		done = append(done[:mostTold:mostTold], fmt.Sprintf("… and %d more", len(done)-mostTold))
 	}
 	p.out.Told = append(p.out.Told, done...)
-	p.out.Retry = sooner(p.out.Retry, again)
+	p.out.Retry = sooner(sooner(p.out.Retry, again), p.now.Add(tellEvery))
 	if err != nil {
 		return fmt.Errorf("cannot tell the running service: %w", err)
 	}
