@@ -1,9 +1,6 @@
 package templates
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // haproxy, after "Quoting and escaping" of its configuration manual and
 // parse_line in src/tools.c: quotes count anywhere in a word, # begins a
@@ -30,11 +27,7 @@ func haproxyGrammar() *grammar {
 	return &grammar{
 		scan: scanHaproxy, after: afterHaproxy, print: printHaproxy,
 		brackets: func(c context) bool {
-			switch c.word {
-			case "server", "server-template", "bind", "peer", "source", "nameserver", "log", "usesrc":
-				return c.state <= haMid
-			}
-			return false
+			return c.state <= haMid && addressed(c)
 		},
 		join: func(a, b context) (context, bool) {
 			joinWords(&a, &b)
@@ -100,7 +93,7 @@ func stepHaproxy(c context, b byte) context {
 		c.state = haComment
 	case isBlank(b):
 		if c.state == haMid {
-			c.arg = min(c.arg+1, 2)
+			c.arg = min(c.arg+1, 3)
 		}
 		c.state = haStart
 	default:
@@ -157,7 +150,7 @@ func printHaproxy(dst []byte, at spot, v *value) ([]byte, string) {
 	if why != "" {
 		return dst, why
 	}
-	if why := wordHaproxy(at.context, s, v.kind == isNumber); why != "" {
+	if why := wordHaproxy(dst, at.context, s, v.kind == isNumber); why != "" {
 		return dst, why
 	}
 	switch at.state {
@@ -175,21 +168,34 @@ func printHaproxy(dst []byte, at spot, v *value) ([]byte, string) {
 	return append(dst, s...), refused(s, haproxyBare, unspaced, "in a bare word of haproxy")
 }
 
-// wordHaproxy says why s cannot begin a word, or "".
-func wordHaproxy(c context, s string, number bool) string {
+// wordHaproxy says why s cannot come after dst in a word, or "".
+func wordHaproxy(dst []byte, c context, s string, number bool) string {
+	quoted := c.state == haDouble || c.state == haSingle
+	begins := c.state == haStart || quoted && (c.col == 1 || opensQuote(dst))
 	switch {
-	case c.state != haStart && !((c.state == haDouble || c.state == haSingle) && c.col == 1):
-	case strings.HasPrefix(s, "-") && !number:
+	case c.state == haComment:
+	case begins && strings.HasPrefix(s, "-") && !number:
 		return "it begins with -, which begins an option"
-	case (c.word == "server" || c.word == "server-template") && localSocket.MatchString(s):
+	case !addressed(c) || c.arg > 2:
+	case begins && strings.HasPrefix(s, "/"), strings.Contains(s, "@"):
 		return "it names a socket or a file of this host"
+	case strings.Contains(s, "$"):
+		return "it has a dollar sign, with which haproxy begins a variable in any address"
 	}
 	return ""
 }
 
-// localSocket matches addresses that are none of the network's ("Address
-// formats" of haproxy's configuration manual).
-var localSocket = regexp.MustCompile(`^(/|(\w+\+)*(unix|abnsz?|fd|sockpair)@)`)
+// addressed reports whether the words after the first have an address among
+// them. Those with an @ are sockets, files and descriptors (unix@, uxst@, abns@,
+// fd@, …; "Address formats" of the manual); and whatever quotes there are,
+// str2sa_range in src/tools.c replaces ${NAME} in all of them.
+func addressed(c context) bool {
+	switch c.word {
+	case "server", "server-template", "bind", "peer", "source", "nameserver", "log", "usesrc":
+		return true
+	}
+	return false
+}
 
 func escapeHaproxy(dst []byte, s string, st state) []byte {
 	for i := range len(s) {
