@@ -15,7 +15,10 @@ const (
 	haComment
 )
 
-// The context's col is 1 right after a quote with which a word begins.
+// The context's col is 1 right after a quote with which a word begins; depth
+// counts the parentheses that are open in the word, in quotes or not: what is
+// in them are the arguments of a fetch or a converter, which end at the next
+// comma or parenthesis ("Converters" and "Fetching samples" of the manual).
 
 var (
 	haproxyBare   = chars(alnum + "_.:-/@+=,*~[]|&?")
@@ -34,6 +37,7 @@ func haproxyGrammar() *grammar {
 			a.arg, b.arg = min(a.arg, b.arg), min(a.arg, b.arg)
 			a.tail, b.tail = max(a.tail, b.tail), max(a.tail, b.tail)
 			a.col, b.col = max(a.col, b.col), max(a.col, b.col)
+			a.depth, b.depth = max(a.depth, b.depth), max(a.depth, b.depth)
 			if a.state <= haMid && b.state <= haMid {
 				a.state, b.state = haStart, haStart
 			}
@@ -54,6 +58,7 @@ func scanHaproxy(c context, s string) context {
 
 func stepHaproxy(c context, b byte) context {
 	c.col = 0
+	c.depth = parensHaproxy(c, b)
 	switch {
 	case b == '\n':
 		return context{}
@@ -95,7 +100,7 @@ func stepHaproxy(c context, b byte) context {
 		if c.state == haMid {
 			c.arg = min(c.arg+1, 3)
 		}
-		c.state = haStart
+		c.state, c.depth = haStart, 0
 	default:
 		c.state = haMid
 		if c.arg == 0 && len(c.word) < 32 {
@@ -103,6 +108,18 @@ func stepHaproxy(c context, b byte) context {
 		}
 	}
 	return c
+}
+
+// parensHaproxy returns how many parentheses are open after b at c.
+func parensHaproxy(c context, b byte) int {
+	switch {
+	case c.state == haComment:
+	case b == '(':
+		return min(c.depth+1, maxNested)
+	case b == ')':
+		return max(c.depth-1, 0)
+	}
+	return c.depth
 }
 
 func afterHaproxy(c context) (context, string) {
@@ -174,6 +191,8 @@ func wordHaproxy(dst []byte, c context, s string, number bool) string {
 	begins := c.state == haStart || quoted && (c.col == 1 || opensQuote(dst))
 	switch {
 	case c.state == haComment:
+	case c.depth > 0 && strings.ContainsAny(s, `(),"'\`):
+		return "it has a comma, a parenthesis, a quote or a backslash, which would end an argument of an expression"
 	case begins && strings.HasPrefix(s, "-") && !number:
 		return "it begins with -, which begins an option"
 	case !addressed(c) || c.arg > 2:
