@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // A web server that is asked for every member of every cell says what it has
@@ -143,4 +145,44 @@ func numbered(shapes ...string) []string {
 		shapes[i] = strings.NewReplacer("/#", "/«$m.Port»", "-#", "-«$m.Port»").Replace(shapes[i])
 	}
 	return shapes
+}
+
+// haproxy knows the servers that the built-in prints, and no others.
+func TestHaproxyIsNotInjected(t *testing.T) {
+	vars := map[string]any{"backend": "web", "port": 8080, "weight_tag": "weight", "check": false}
+	file, in := attack(t, "haproxy-backend", vars, injections("a/b", "a backup", "web:80", "check", "server"), "weight", "note")
+	dir := shortDir(t)
+	socket := filepath.Join(dir, "x.sock")
+	write(t, filepath.Join(dir, "haproxy.cfg"), []byte("global\n stats socket "+socket+" level admin\ndefaults\n mode http\n timeout connect 5s\n timeout client 5s\n timeout server 5s\n"+string(file)))
+	serve(t, socket, program(t, "haproxy"), "-db", "-f", filepath.Join(dir, "haproxy.cfg"))
+	c, err := net.Dial("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write([]byte("show servers state\n")); err != nil {
+		t.Fatal(err)
+	}
+	out, err := io.ReadAll(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got, want []string
+	for line := range strings.Lines(string(out)) {
+		if f := strings.Fields(line); len(f) > 18 && f[0] != "#" {
+			got = append(got, strings.Join([]string{f[1], f[3], f[4], f[18], f[7]}, " "))
+		}
+	}
+	for _, m := range in {
+		weight := m.Tags["weight"]
+		if weight == "" {
+			weight = "1"
+		}
+		want = append(want, fmt.Sprintf("web %s %s 8080 %s", m.Name, m.Addr, strings.Trim(weight, "+")))
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" || len(want) < 3 {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }
