@@ -104,7 +104,7 @@ func muninEntries(text string) ([]entry, error) {
 		case line == "" || line[0] == '#':
 		case line[0] == '[':
 			group, host, ok := strings.Cut(strings.Trim(line, "[]"), ";")
-			if !ok || strings.ContainsAny(host, ";:[]") || !strings.HasSuffix(line, "]") {
+			if !ok || strings.ContainsAny(host, ";:[]") || !strings.HasSuffix(line, "]") || strings.HasPrefix(group, ".") || strings.HasPrefix(host, ".") { // they are directories
 				return nil, fmt.Errorf("a section of somebody else: %q", line)
 			}
 			es = append(es, entry{host, map[string]string{"group": group}})
