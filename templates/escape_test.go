@@ -149,6 +149,8 @@ func TestPrinted(t *testing.T) {
 		{Shell, "echo @>f\n", "2", "echo '2'>f\n"},
 		{Shell, "echo $((1 + @))\n", "a[$(id)]", no},
 		{Shell, "echo $((1 + @))\n", "41", "echo $((1 + 41))\n"},
+		{Shell, "[ -n @ ] && [[ a == @ ]] && a[1]=@\n", "x y", "[ -n 'x y' ] && [[ a == 'x y' ]] && a[1]='x y'\n"},
+		{Shell, "m[$k]=@; n[${k}]=\"@\"; [ \"$(echo a[1])\" = @ ]\n", "x y", "m[$k]='x y'; n[${k}]=\"x y\"; [ \"$(echo a[1])\" = 'x y' ]\n"},
 		{Hosts, "10.0.0.1 @\n", "web_1.example", "10.0.0.1 web_1.example\n"},
 		{Hosts, "10.0.0.1 @\n", "localhost", no},
 		{Hosts, "@ x\n", "not-an-address", no},
@@ -227,6 +229,13 @@ func TestNoPlace(t *testing.T) {
 		{Shell, `A=$'{{.Rule}}'`, "does not follow"},
 		{Shell, `A="$(case x in x) echo;; esac)" B={{.Rule}}`, "case"},
 		{Shell, `A=$B{{.Rule}}`, "write ${name}"},
+		{Shell, `a[{{.Rule}}]=1`, "in a subscript"},
+		{Shell, `a["{{.Rule}}"]=1`, "in a subscript"},
+		{Shell, `a[1 + '{{.Rule}}']=1`, "in a subscript"},
+		{Shell, `{{.Rule}}[{{.Rule}}]=1`, "in a subscript"},
+		{Shell, `{{if .Rule}}a{{end}}[{{.Rule}}]=1`, "in a subscript"},
+		{Shell, `echo $[{{.Rule}}]`, "write $((…))"},
+		{Shell, `echo "$[1 + {{.Rule}}]"`, "write $((…))"},
 	} {
 		_, err := Parse(c.text, Options{Name: "t", Format: c.format})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
