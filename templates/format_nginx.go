@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"bytes"
 	"regexp"
 	"strings"
 )
@@ -158,7 +159,7 @@ func printNginx(dst []byte, at spot, v *value) ([]byte, string) {
 	if why != "" {
 		return dst, why
 	}
-	if why := wordNginx(dst, &at, s); why != "" {
+	if why := wordNginx(dst, &at, v.kind, s); why != "" {
 		return dst, why
 	}
 	switch at.state {
@@ -182,8 +183,8 @@ func printNginx(dst []byte, at spot, v *value) ([]byte, string) {
 
 // wordNginx says why s cannot come after dst in a word, or "": some words mean
 // something else than themselves.
-func wordNginx(dst []byte, at *spot, s string) string {
-	if at.state == ngComment {
+func wordNginx(dst []byte, at *spot, k kind, s string) string {
+	if at.state == ngComment || k == isNumber || k == isAddr {
 		return ""
 	}
 	if socketNginx(dst, at, s) {
@@ -226,7 +227,11 @@ func socketNginx(dst []byte, at *spot, s string) bool {
 	if at.depth == 1 {
 		back += len("unix:")
 	}
-	word := string(dst[max(len(dst)-back, 0):]) + s
+	before := dst[max(len(dst)-back, 0):]
+	if !at.port && strings.IndexByte(s, ':') < 0 && bytes.IndexByte(before, ':') < 0 {
+		return false
+	}
+	word := string(before) + s
 	return unixSocket.MatchString(word) || at.port && unixScheme.MatchString(word)
 }
 
