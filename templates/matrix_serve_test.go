@@ -186,3 +186,51 @@ func TestHaproxyIsNotInjected(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// nginx takes the upstream that the built-in prints, whatever members say.
+func TestNginxIsNotInjected(t *testing.T) {
+	vars := map[string]any{"upstream": "web", "port": 8080, "weight_tag": "weight"}
+	file, _ := attack(t, "nginx-upstream", vars, injections("80;}\nserver {", "1 backup", "80 down", "0"), "port", "weight")
+	dir := shortDir(t)
+	write(t, filepath.Join(dir, "nginx.conf"), []byte("pid "+dir+"/pid;\nerror_log stderr;\nevents {}\nhttp {\n access_log off;\n"+string(file)+"}\n"))
+	out, err := exec.Command(program(t, "nginx"), "-t", "-e", "stderr", "-p", dir, "-c", filepath.Join(dir, "nginx.conf")).CombinedOutput()
+	if err != nil || strings.Contains(string(out), "warn") {
+		t.Errorf("nginx: %v: %s", err, out)
+	}
+}
+
+// ssh knows each member by the name that it is to have, and what is said of it;
+// and nothing of anybody else.
+func TestSSHIsNotInjected(t *testing.T) {
+	ssh := debian(t, "/usr/bin/ssh", "ssh")
+	file, in := attack(t, "ssh-config", map[string]any{"user": "admin"}, injections("web*", "!web", "web,db", "web\n    ProxyCommand touch /tmp/x", "22\n    ProxyCommand id"), "ssh_port")
+	path := filepath.Join(t.TempDir(), "config")
+	write(t, path, file)
+	settings := func(host string) map[string]string {
+		out, err := exec.Command(ssh, "-G", "-F", path, host).Output()
+		if err != nil {
+			t.Fatalf("ssh -G %s: %v", host, err)
+		}
+		all := map[string]string{}
+		for line := range strings.Lines(string(out)) {
+			k, v, _ := strings.Cut(strings.TrimSpace(line), " ")
+			all[k] += v + "\n"
+		}
+		return all
+	}
+	stranger := settings("stranger")
+	for _, m := range in {
+		want := maps.Clone(stranger)
+		port := m.Tags["ssh_port"]
+		if port == "" {
+			port = "22"
+		}
+		name := m.Name + ".serf"
+		want["host"], want["hostname"], want["user"], want["port"] = name+"\n", m.Addr.String()+"\n", "admin\n", strings.Trim(port, "+")+"\n"
+		want["hostkeyalias"] = strings.ToLower(name) + "\n" // ssh itself does so
+		got := settings(name)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", m.Name, diff)
+		}
+	}
+}
