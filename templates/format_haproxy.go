@@ -18,7 +18,16 @@ const (
 // The context's col is 1 right after a quote with which a word begins; depth
 // counts the parentheses that are open in the word, in quotes or not: what is
 // in them are the arguments of a fetch or a converter, which end at the next
-// comma or parenthesis ("Converters" and "Fetching samples" of the manual).
+// comma or parenthesis ("Converters" and "Fetching samples" of the manual). base
+// says where in a log format's expression it is.
+
+// The context's base: %, then {flags} perhaps, then a name or [an expression].
+const (
+	haText    = iota
+	haPercent // right after a % or its flags
+	haFlags   // within { }
+	haSample  // within [ ]
+)
 
 var (
 	haproxyBare   = chars(alnum + "_.:-/@+=,*~[]|&?")
@@ -38,6 +47,7 @@ func haproxyGrammar() *grammar {
 			a.tail, b.tail = max(a.tail, b.tail), max(a.tail, b.tail)
 			a.col, b.col = max(a.col, b.col), max(a.col, b.col)
 			a.depth, b.depth = max(a.depth, b.depth), max(a.depth, b.depth)
+			a.base, b.base = max(a.base, b.base), max(a.base, b.base)
 			if a.state <= haMid && b.state <= haMid {
 				a.state, b.state = haStart, haStart
 			}
@@ -59,6 +69,7 @@ func scanHaproxy(c context, s string) context {
 func stepHaproxy(c context, b byte) context {
 	c.col = 0
 	c.depth = parensHaproxy(c, b)
+	c.base = percentHaproxy(c, b)
 	switch {
 	case b == '\n':
 		return context{}
@@ -100,7 +111,7 @@ func stepHaproxy(c context, b byte) context {
 		if c.state == haMid {
 			c.arg = min(c.arg+1, 3)
 		}
-		c.state, c.depth = haStart, 0
+		c.state, c.depth, c.base = haStart, 0, haText
 	default:
 		c.state = haMid
 		if c.arg == 0 && len(c.word) < 32 {
@@ -122,6 +133,22 @@ func parensHaproxy(c context, b byte) int {
 	return c.depth
 }
 
+// percentHaproxy returns where in a log format's expression b leads.
+func percentHaproxy(c context, b byte) int {
+	switch {
+	case c.state == haComment:
+	case c.base == haText && b == '%', c.base == haFlags && b == '}':
+		return haPercent
+	case c.base == haPercent && b == '{':
+		return haFlags
+	case c.base == haPercent && b == '[':
+		return haSample
+	case c.base == haFlags, c.base == haSample && (b != ']' || c.depth > 0):
+		return c.base
+	}
+	return haText
+}
+
 func afterHaproxy(c context) (context, string) {
 	switch {
 	case c.state == haComment:
@@ -130,6 +157,8 @@ func afterHaproxy(c context) (context, string) {
 		return c, "right after a backslash"
 	case c.tail != noTail:
 		return c, "right after the name of a variable: it would become part of the name"
+	case c.base == haPercent || c.base == haFlags:
+		return c, "right after a percent sign, with which haproxy begins an expression"
 	case c.state == haStart:
 		c.state = haMid
 	}
@@ -191,8 +220,8 @@ func wordHaproxy(dst []byte, c context, s string, number bool) string {
 	begins := c.state == haStart || quoted && (c.col == 1 || opensQuote(dst))
 	switch {
 	case c.state == haComment:
-	case c.depth > 0 && strings.ContainsAny(s, `(),"'\`):
-		return "it has a comma, a parenthesis, a quote or a backslash, which would end an argument of an expression"
+	case (c.depth > 0 || c.base == haSample) && strings.ContainsAny(s, `(),[]"'\`):
+		return "it has a comma, a parenthesis, a bracket, a quote or a backslash, which would change an expression"
 	case begins && strings.HasPrefix(s, "-") && !number:
 		return "it begins with -, which begins an option"
 	case !addressed(c) || c.arg > 2:

@@ -53,6 +53,10 @@ func TestWordsWithAMeaning(t *testing.T) {
 		{Haproxy, "http-request set-header X %[str(@,1)]\n", "x,y", false},
 		{Haproxy, "http-request set-header X \"%[str(x)] @\"\n", "x),map(/etc/passwd", true},
 		{Haproxy, "acl a hdr(host) \"@\"\n", "a,(b)", true},
+		{Haproxy, "http-request set-header X \"%[@]\"\n", "env(HOME)", false},
+		{Haproxy, "http-request set-header X \"%[src] @\"\n", "env(HOME)", true},
+		{Haproxy, "http-request set-header X \"100%% @\"\n", "[env(HOME)]", true},
+		{Haproxy, "http-request set-header X \"%{+Q}[src]@\"\n", "[env(HOME)]", true},
 		{Haproxy, "option httpchk @\n", "/health", true},
 		{Haproxy, "acl a hdr(host) \"@\" b\n", "-f", false},
 		{Haproxy, "acl a hdr(host) {{squote .Vars.v}} b\n", "-f", false},
@@ -150,6 +154,8 @@ func TestWordsOfSeveralValues(t *testing.T) {
 		{Haproxy, "server a \"{{.Tags.a}}{{.Tags.b}}\"\n", "", "/run/docker.sock"},
 		{Haproxy, "server a '{{.Tags.a}}{{.Tags.b}}'\n", "$", "{HOME}"},
 		{Haproxy, "acl x path \"{{.Tags.a}}{{.Tags.b}}\"\n", "", "-f"},
+		{Hosts, "10.0.0.9 {{.Tags.a}}{{.Tags.b}}\n", "local", "host"},
+		{Hosts, "10.0.0.9 x.{{.Tags.a}}{{.Tags.b}} # \n", "localhos", "t"},
 	} {
 		tm, err := Parse("{{range .Members}}"+c.text+"{{end}}", Options{Format: c.format})
 		if err != nil {
