@@ -61,13 +61,13 @@ type voice struct {
 	express string
 }
 
-var listed = ".Members"
+const listed = ".Members"
 
 func putName(m *cluster.Member, v string) { m.Name = v }
 func putTag(m *cluster.Member, v string)  { m.Tags = map[string]string{"x": v} }
 func putKey(m *cluster.Member, v string)  { m.Tags = map[string]string{v: "x"} }
 func putNothing(*cluster.Member, string)  {}
-func overTags(name string) (around [2]string) {
+func overTags() (around [2]string) {
 	return [2]string{"«range $k, $v := $m.Tags»", "«end»"}
 }
 
@@ -79,8 +79,8 @@ func voices() []voice {
 		{"tag by tag", putTag, listed, [2]string{}, `tag $m "x"`},
 		{"tag by printf", putTag, listed, [2]string{}, `printf "%s" $m.Tags.x`},
 		{"tag in a variable", putTag, listed, [2]string{"«$x := $m.Tags.x»", ""}, "$x"},
-		{"tag by range", putTag, listed, overTags("x"), "$v"},
-		{"key by range", putKey, listed, overTags("x"), "$k"},
+		{"tag by range", putTag, listed, overTags(), "$v"},
+		{"key by range", putKey, listed, overTags(), "$k"},
 		{"key by keys", putKey, listed, [2]string{}, "first (keys $m.Tags)"},
 		{"tag of vars", putTag, ".Vars.ms", [2]string{}, "$m.Tags.x"},
 		{"name in for_each", putName, ".Each.Value", [2]string{}, "$m.Name"},
