@@ -38,6 +38,9 @@ func builtinRows() map[string]builtinRow {
 		"haproxy-backend": {map[string]any{"backend": "web", "port": 8080, "weight_tag": "weight"}, []string{"port", "weight"}, backendEntries, func(m cluster.Member) entry {
 			return entry{m.Name, weightOf(m, map[string]string{"address": dialled(m, "port", 8080)})}
 		}},
+		"haproxy-server-template": {map[string]any{"backend": "web", "slots": 9, "port": 8080, "weight_tag": "weight"}, []string{"port", "weight"}, slotEntries, func(m cluster.Member) entry {
+			return entry{m.Name, weightOf(m, map[string]string{"address": dialled(m, "port", 8080)})}
+		}},
 		"prometheus-file-sd": {map[string]any{}, []string{"metrics_port"}, targetEntries, func(m cluster.Member) entry {
 			e := entry{m.Name, map[string]string{"target": dialled(m, "metrics_port", 9100)}}
 			for _, k := range slices.Sorted(maps.Keys(m.Tags)) {
@@ -207,7 +210,7 @@ func FuzzBuiltins(f *testing.F) {
 
 // A port that is none leaves its member out.
 func TestBuiltinsAndHostilePorts(t *testing.T) {
-	for name, tag := range map[string]string{"nginx-upstream": "port", "haproxy-backend": "port", "prometheus-file-sd": "metrics_port", "ssh-config": "ssh_port"} {
+	for name, tag := range map[string]string{"nginx-upstream": "port", "haproxy-backend": "port", "haproxy-server-template": "port", "prometheus-file-sd": "metrics_port", "ssh-config": "ssh_port"} {
 		tm := parseBuiltin(t, name)
 		for _, v := range hostile {
 			r, err := tm.Execute(Data{Vars: builtinRows()[name].vars, Members: []cluster.Member{evil(tag, v)}})

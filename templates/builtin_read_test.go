@@ -95,6 +95,30 @@ func backendEntries(text string) ([]entry, error) {
 	return es, nil
 }
 
+// slotEntries reads what muster's runtime reads: slots, which haproxy sees, and
+// below them comments that say who shall have one.
+func slotEntries(text string) ([]entry, error) {
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	const head = "backend web\n    server-template slot 1-9 0.0.0.0:1 check disabled"
+	if len(lines) < 3 || !strings.HasPrefix(lines[0], "#") || strings.Join(lines[1:3], "\n") != head {
+		return nil, fmt.Errorf("it begins %q", lines)
+	}
+	var es []entry
+	for _, line := range lines[3:] {
+		words := strings.Split(strings.TrimPrefix(line, "    # slot "), " ")
+		e := entry{words[0], map[string]string{}}
+		switch {
+		case !strings.HasPrefix(line, "    # slot ") || len(words) != 2 && len(words) != 4:
+			return nil, fmt.Errorf("what is this: %q", line)
+		case len(words) == 4:
+			e.facts[words[2]] = words[3]
+		}
+		e.facts["address"] = words[1]
+		es = append(es, e)
+	}
+	return es, nil
+}
+
 // muninEntries reads munin.conf(5): [group;host], and settings below.
 func muninEntries(text string) ([]entry, error) {
 	var es []entry
