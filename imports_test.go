@@ -31,6 +31,7 @@ var house = map[string][]string{
 	"rules":      {"cluster"},
 	"templates":  {"cluster"},
 	"inventory":  {"cluster"},
+	"playbook":   {},
 	"config":     {"cluster", "rules", "signing"},
 	"reconcile":  {"command", "statedir"},
 	"statedir":   {},
@@ -42,7 +43,7 @@ var house = map[string][]string{
 	"agent":      {"cluster", "rules", "templates", "config", "command", "reconcile", "actions", "haproxy"},
 	"web":        {"agent", "cluster", "rules"},            // the last two for their values
 	"demo":       {"agent", "reconcile", "web", "command"}, // the demo's own cluster: it runs nodes and asks one of them
-	"cmd/muster": {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory"},
+	"cmd/muster": {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook"},
 
 	// Simulated members, for tests and for each other.
 	"cluster/clustertest": {"cluster"},
@@ -73,6 +74,7 @@ var owners = map[string][]string{
 	"github.com/coreos/go-systemd":        {"agent", "cmd/muster"},
 	"github.com/spf13/cobra":              {"cmd/muster"},
 	"github.com/spf13/pflag":              {"cmd/muster", "config"},
+	"gopkg.in/yaml.v3":                    {"playbook"},
 	"github.com/aymanbagabas/go-udiff":    {"agent", "cmd/muster", "demo"},
 	"os/signal":                           {"cmd/muster"},
 	"golang.org/x/term":                   {"cmd/muster"},
