@@ -43,7 +43,10 @@ var house = map[string][]string{
 	"agent":      {"cluster", "rules", "templates", "config", "command", "reconcile", "actions", "haproxy"},
 	"web":        {"agent", "cluster", "rules"},            // the last two for their values
 	"demo":       {"agent", "reconcile", "web", "command"}, // the demo's own cluster: it runs nodes and asks one of them
-	"cmd/muster": {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook"},
+	"cmd/muster": {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "examples"},
+
+	// Rule sets, for init.
+	"examples": {},
 
 	// Simulated members, for tests and for each other.
 	"cluster/clustertest": {"cluster"},
