@@ -88,7 +88,7 @@ func TestBuiltinsAreKept(t *testing.T) {
 		}
 		switch {
 		case tm.format == JSON:
-			if len(tm.blocks) > 0 {
+			if len(tm.blocks) != 1 || tm.blocks[0].keep || !tm.blocks[0].native {
 				t.Errorf("%s: blocks %v", name, tm.blocks)
 			}
 		case len(tm.blocks) != 1 || !tm.blocks[0].keep || tm.blocks[0].native != native:
