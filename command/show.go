@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -106,7 +107,7 @@ func layerAll(shown []Shown) error {
 			continue
 		}
 		if err := layer(dir); err != nil {
-			return fmt.Errorf("%w: cannot lay one over %s: %v", ErrNoNamespace, dir, err)
+			return fmt.Errorf("cannot lay a layer over %s: %w", dir, err)
 		}
 		done[dir] = true
 	}
@@ -115,8 +116,14 @@ func layerAll(shown []Shown) error {
 
 // layer lays an empty layer over the directory, so that files can come and go
 // in it for this namespace alone. The layer's own memory is a tmpfs that is
-// mounted there first and then covered.
+// mounted there first and then covered. What else is mounted in the directory
+// is mounted in the layer again, which would hide it.
 func layer(dir string) error {
+	inside, err := mountsIn(dir)
+	if err != nil {
+		return err
+	}
+	defer closeAll(inside)
 	lower, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -127,6 +134,9 @@ func layer(dir string) error {
 		return err
 	}
 	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "size=1m,mode=0755"); err != nil {
+		return err
+	}
+	if err := covered(dir, st.Dev); err != nil {
 		return err
 	}
 	upper, work := filepath.Join(dir, "upper"), filepath.Join(dir, "work")
@@ -142,8 +152,71 @@ func layer(dir string) error {
 		return err
 	}
 	opts := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", fdPath(lower), escaped(upper), escaped(work))
-	return unix.Mount("overlay", dir, "overlay", unix.MS_NOSUID|unix.MS_NODEV, opts)
+	if err := unix.Mount("overlay", dir, "overlay", unix.MS_NOSUID|unix.MS_NODEV, opts); err != nil {
+		return err
+	}
+	for _, m := range inside {
+		if err := unix.Mount(fdPath(m.fd), m.at, "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("what is mounted on %s cannot be shown in it: %w", m.at, err)
+		}
+	}
+	return nil
 }
+
+// covered makes sure that a mount on dir is what dir leads to now: nothing
+// covers the root directory, and what is done there is done to everybody's.
+func covered(dir string, before uint64) error {
+	var st unix.Stat_t
+	if err := unix.Stat(dir, &st); err != nil {
+		return err
+	}
+	if st.Dev == before {
+		return errors.New("the root directory cannot be covered")
+	}
+	return nil
+}
+
+// A mounted is an open mount point.
+type mounted struct {
+	at string
+	fd int
+}
+
+func closeAll(mounts []mounted) {
+	for _, m := range mounts {
+		unix.Close(m.fd)
+	}
+}
+
+// mountsIn opens what is mounted below dir, the outer before the inner.
+func mountsIn(dir string) ([]mounted, error) {
+	info, err := os.ReadFile("/proc/thread-self/mountinfo") // see proc(5)
+	if err != nil {
+		return nil, err
+	}
+	var found []mounted
+	seen := map[string]bool{}
+	for line := range strings.Lines(string(info)) {
+		fields := strings.Fields(line)
+		if len(fields) < 5 {
+			continue
+		}
+		at := unescaped.Replace(fields[4])
+		if seen[at] || !strings.HasPrefix(at, dir+"/") {
+			continue
+		}
+		seen[at] = true
+		fd, err := unix.Open(at, unix.O_PATH|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+		if err != nil {
+			continue // covered by another: nobody sees it
+		}
+		found = append(found, mounted{at, fd})
+	}
+	return found, nil
+}
+
+// unescaped reads a path as it stands in mountinfo.
+var unescaped = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`, `\043`, "#")
 
 // place puts the open file in its place, or removes what is there.
 func place(s Shown, fd int) error {
