@@ -89,7 +89,8 @@ type Result struct {
 	Stdout        []byte
 	StdoutDropped int64
 	// Opened are the places of those of Command.Show that somebody opened
-	// while it ran. What the program left unread is not in it.
+	// while it ran. What the program left unread is not in it; it is nil where
+	// that could not be watched.
 	Opened map[string]bool
 	// Duration is how long it ran.
 	Duration time.Duration

@@ -255,7 +255,7 @@ type lookout struct {
 	ats map[int32]string // by watch
 }
 
-// newLookout watches the files; nil where that is not possible.
+// newLookout watches the files; nil where one of them cannot be watched.
 func newLookout(shown []Shown) *lookout {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
@@ -266,9 +266,12 @@ func newLookout(shown []Shown) *lookout {
 		if s.From == "" {
 			continue
 		}
-		if wd, err := unix.InotifyAddWatch(fd, s.From, unix.IN_OPEN); err == nil {
-			l.ats[int32(wd)] = s.At
+		wd, err := unix.InotifyAddWatch(fd, s.From, unix.IN_OPEN)
+		if err != nil {
+			unix.Close(fd)
+			return nil
 		}
+		l.ats[int32(wd)] = s.At
 	}
 	return l
 }
