@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -148,10 +149,7 @@ func (r *Reconciler) tell(ctx context.Context, p *pass) error {
 	for i, w := range p.wants {
 		files[i] = *w.file
 	}
-	done, again, err := p.unit.Live.Tell(ctx, files)
-	if len(done) > mostTold {
-		done = append(done[:mostTold:mostTold], fmt.Sprintf("… and %d more", len(done)-mostTold))
-	}
+	done, again, err := p.unit.Live.tell(ctx, files)
 	p.out.Told = append(p.out.Told, done...)
 	p.out.Retry = sooner(sooner(p.out.Retry, again), p.now.Add(tellEvery))
 	if err != nil {
@@ -161,6 +159,27 @@ func (r *Reconciler) tell(ctx context.Context, p *pass) error {
 	p.st.live = &told{live: p.unit.Live, files: files, reload: p.reloadKey}
 	r.mu.Unlock()
 	return nil
+}
+
+// tell is Tell, with what it says fit to be shown.
+func (l *Live) tell(ctx context.Context, files []File) (done []string, again time.Time, err error) {
+	done, again, err = l.Tell(ctx, files)
+	if len(done) > mostTold {
+		done = append(done[:mostTold:mostTold], fmt.Sprintf("… and %d more", len(done)-mostTold))
+	}
+	if !slices.ContainsFunc(files, func(f File) bool { return f.Sensitive }) {
+		return done, again, err
+	}
+	if len(done) > 0 {
+		done = []string{"withheld: it may show a sensitive file"}
+	}
+	switch {
+	case errors.Is(err, ErrReload):
+		err = fmt.Errorf("%w (why is withheld: it may show a sensitive file)", ErrReload)
+	case err != nil:
+		err = errors.New("why is withheld: it may show a sensitive file")
+	}
+	return done, again, err
 }
 
 // A told is what a rule's service was told last.
@@ -185,7 +204,7 @@ func (r *Reconciler) remind(ctx context.Context, reloadKey string, but []*pass) 
 		delete(waiting, p.unit.Rule)
 	}
 	for rule, t := range waiting {
-		if _, _, err := t.live.Tell(ctx, t.files); err != nil {
+		if _, _, err := t.live.tell(ctx, t.files); err != nil {
 			r.log.Warn("the running service cannot be told after a reload; it is tried again", "rule", rule, "error", err)
 		}
 	}

@@ -155,3 +155,27 @@ func TestLiveIsReminded(t *testing.T) {
 		t.Errorf("after another rule's reload the service has %q", got)
 	}
 }
+
+// What a service is told of a sensitive file shows nowhere.
+func TestLiveIsSensitive(t *testing.T) {
+	s := newLiveService(t)
+	file := func(text string) File {
+		f := s.file("a.conf", text)
+		f.Sensitive = true
+		return f
+	}
+	s.converge(s.unit("web", file("a-secret")), InSync)
+	out := s.converge(s.unit("web", file("a-secret2")), InSync)
+	st := s.status("web")
+	if shown := fmt.Sprintf("%v %+v", out.Told, st.Told); strings.Contains(shown, "secret") || len(out.Told) == 0 || st.Told == nil {
+		t.Error(shown)
+	}
+	u := s.unit("web", file("a-secret3"))
+	u.Live.Tell = func(context.Context, []File) ([]string, time.Time, error) {
+		return nil, time.Time{}, errors.New("cannot set a-secret3")
+	}
+	out = s.converge(u, Owed)
+	if strings.Contains(out.Err.Error(), "secret3") || strings.Contains(s.status("web").Why, "secret3") {
+		t.Error(out.Err)
+	}
+}
