@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -331,4 +332,36 @@ func TestOverlayIsStopped(t *testing.T) {
 	}
 	h.r.Converge(ctx, []Unit{h.overlaid("web", CheckAuto, h.file("a.conf", "one"))})
 	h.noLeftovers()
+}
+
+// A check or a reload that writes to the files, or somebody who does at that
+// time, is found out like any other.
+func TestWrittenMeanwhile(t *testing.T) {
+	for _, word := range []string{"check", "reload"} {
+		h := testHost(t)
+		run := h.cfg.run
+		write := true
+		h.r.cfg.run = func(ctx context.Context, c command.Command) command.Result {
+			res := run(ctx, c)
+			if c.Argv[0] == word && write {
+				write = false
+				path := h.path("a.conf")
+				if len(c.Show) > 0 {
+					path = c.Show[0].From
+				}
+				time.Sleep(2 * grain) // of an ordinary check
+				if err := os.WriteFile(path, []byte("two"), 0o644); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(2 * grain)
+			}
+			return res
+		}
+		u := h.overlaid("web", CheckAuto, h.file("a.conf", "one"))
+		h.r.Converge(t.Context(), []Unit{u})
+		h.clock = h.clock.Add(backoffMost)
+		h.converge(u, InSync)
+		h.expect("a.conf", "one")
+		h.noLeftovers()
+	}
 }
