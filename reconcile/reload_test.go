@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"muster/command"
 )
@@ -91,6 +92,14 @@ func TestWorkers(t *testing.T) {
 		must(t, os.WriteFile(pidFile, []byte(text), 0o644))
 		if err := Workers(pidFile, time.Second).Watch()(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+	for _, not := range []string{"/dev/zero", filepath.Join(dir, "pipe")} {
+		if not != "/dev/zero" {
+			must(t, unix.Mkfifo(not, 0o644))
+		}
+		if err := Workers(not, time.Second).Watch()(t.Context()); err == nil || !strings.Contains(err.Error(), "not a file") {
+			t.Errorf("%s: %v", not, err)
 		}
 	}
 	if err := Workers(filepath.Join(dir, "none"), time.Second).Watch()(t.Context()); err == nil {

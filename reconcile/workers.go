@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Workers verifies the reload of a service that a master process runs with
@@ -55,7 +58,7 @@ func awaitWorkers(ctx context.Context, pidFile string, before map[int]bool, with
 
 // workersOf returns the children of the process whose id stands in pidFile.
 func workersOf(pidFile string) (map[int]bool, error) {
-	text, err := os.ReadFile(pidFile)
+	text, err := readPIDFile(pidFile)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %s: %w", pidFile, cause(err))
 	}
@@ -84,6 +87,20 @@ func workersOf(pidFile string) (map[int]bool, error) {
 		}
 	}
 	return children, nil
+}
+
+// readPIDFile reads what may be a process id. The directory may be the
+// service's user's: what stands there keeps nobody waiting, and is not big.
+func readPIDFile(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(err, errors.New("it is not a file"))
+	}
+	return io.ReadAll(io.LimitReader(f, 64))
 }
 
 // parentOf returns the parent of a process, 0 if it is gone. See proc(5): the
