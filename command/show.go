@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,9 +30,9 @@ var ErrNoNamespace = errors.New("this process may not make mount namespaces")
 // A namespace belongs to a thread. So this is done on a thread that is
 // thrown away: its goroutine ends without unlocking it. The main thread is
 // never one, for it cannot be.
-func startShowing(shown []Shown, start func() error) error {
+func startShowing(shown []Shown, look *lookout, start func() error) error {
 	result := make(chan error, 1)
-	go onThread(func() { result <- enter(shown, start) })
+	go onThread(func() { result <- enter(shown, look, start) })
 	return <-result
 }
 
@@ -55,7 +54,7 @@ func onThread(do func()) {
 
 // enter gives the calling thread a mount namespace, arranges what is shown in
 // it, and starts the program there. What is mounted goes with the last process.
-func enter(shown []Shown, start func() error) error {
+func enter(shown []Shown, look *lookout, start func() error) error {
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EINVAL) {
 			return fmt.Errorf("%w: %v", ErrNoNamespace, err)
@@ -67,6 +66,14 @@ func enter(shown []Shown, start func() error) error {
 	}
 	if err := show(shown); err != nil {
 		return err
+	}
+	for _, s := range shown {
+		if s.From == "" {
+			continue
+		}
+		if err := look.watch(s.At); err != nil {
+			return fmt.Errorf("cannot watch %s: %v", s.At, err)
+		}
 	}
 	return start()
 }
@@ -249,31 +256,36 @@ func escaped(path string) string {
 	return string(out)
 }
 
-// A lookout learns which of the files that are shown somebody opens.
+// A lookout learns which of the files that are shown somebody opens, where
+// they are shown: others who open the files elsewhere do not count.
 type lookout struct {
 	fd  int
-	ats map[int32]string // by watch
+	ats map[inode]string
 }
 
-// newLookout watches the files; nil where one of them cannot be watched.
-func newLookout(shown []Shown) *lookout {
-	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+// An inode is a file, by whatever name.
+type inode struct{ dev, ino uint64 }
+
+// newLookout returns a lookout, nil where there can be none.
+func newLookout() *lookout {
+	fd, err := unix.FanotifyInit(unix.FAN_CLASS_NOTIF|unix.FAN_CLOEXEC|unix.FAN_NONBLOCK, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_LARGEFILE)
 	if err != nil {
 		return nil
 	}
-	l := &lookout{fd: fd, ats: map[int32]string{}}
-	for _, s := range shown {
-		if s.From == "" {
-			continue
-		}
-		wd, err := unix.InotifyAddWatch(fd, s.From, unix.IN_OPEN)
-		if err != nil {
-			unix.Close(fd)
-			return nil
-		}
-		l.ats[int32(wd)] = s.At
+	return &lookout{fd: fd, ats: map[inode]string{}}
+}
+
+// watch begins to watch the mount by which a file is shown in its place.
+func (l *lookout) watch(at string) error {
+	if l == nil {
+		return nil
 	}
-	return l
+	var st unix.Stat_t
+	if err := unix.Stat(at, &st); err != nil {
+		return err
+	}
+	l.ats[inode{uint64(st.Dev), st.Ino}] = at
+	return unix.FanotifyMark(l.fd, unix.FAN_MARK_ADD|unix.FAN_MARK_MOUNT, unix.FAN_OPEN, unix.AT_FDCWD, at)
 }
 
 // opened returns the places of those files that were opened so far, and ends
@@ -284,21 +296,29 @@ func (l *lookout) opened() map[string]bool {
 	}
 	defer unix.Close(l.fd)
 	found := map[string]bool{}
-	buf := make([]byte, 64*(unix.SizeofInotifyEvent+unix.NAME_MAX+1))
-	for {
+	buf := make([]byte, 64*unix.FAN_EVENT_METADATA_LEN)
+	for failed := 0; failed < 1<<10; {
 		n, err := unix.Read(l.fd, buf)
-		if err == syscall.EINTR {
+		switch {
+		case err == unix.EAGAIN || err == nil && n <= 0:
+			return found
+		case err != nil: // an event whose file cannot be opened; the next one's may be
+			failed++
 			continue
 		}
-		if err != nil || n <= 0 {
-			return found
-		}
-		for b := buf[:n]; len(b) >= unix.SizeofInotifyEvent; {
-			// struct inotify_event, see inotify(7): wd, mask, cookie, len, name
-			if at, ok := l.ats[int32(binary.NativeEndian.Uint32(b))]; ok {
-				found[at] = true
+		for b := buf[:n]; len(b) >= unix.FAN_EVENT_METADATA_LEN; {
+			// struct fanotify_event_metadata, see fanotify(7): length, …, fd at 16
+			if fd := int(int32(binary.NativeEndian.Uint32(b[16:]))); fd >= 0 {
+				var st unix.Stat_t
+				if unix.Fstat(fd, &st) == nil {
+					if at, ok := l.ats[inode{uint64(st.Dev), st.Ino}]; ok {
+						found[at] = true
+					}
+				}
+				unix.Close(fd)
 			}
-			b = b[min(len(b), unix.SizeofInotifyEvent+int(binary.NativeEndian.Uint32(b[12:]))):]
+			b = b[min(len(b), max(unix.FAN_EVENT_METADATA_LEN, int(binary.NativeEndian.Uint32(b)))):]
 		}
 	}
+	return found
 }

@@ -251,3 +251,34 @@ func inNamespace(t *testing.T, env string) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+// What others open who do not see the files in their places was not opened.
+func TestShowOpenedElsewhere(t *testing.T) {
+	needNamespace(t)
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	for _, name := range []string{"read", "unread", "new1", "new2"} {
+		put(t, at(name), name)
+	}
+	if err := unix.Mkfifo(at("pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	go func() { // while the program waits for it
+		pipe, err := os.OpenFile(at("pipe"), os.O_WRONLY, 0)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for _, name := range []string{"new1", "new2"} {
+			if _, err := os.ReadFile(at(name)); err != nil {
+				t.Error(err)
+			}
+		}
+		pipe.Close()
+	}()
+	res := run(t, t.Context(), Command{Argv: []string{"/bin/cat", at("pipe"), at("read")},
+		Show: []Shown{{At: at("read"), From: at("new1")}, {At: at("unread"), From: at("new2")}}})
+	if diff := cmp.Diff(map[string]bool{at("read"): true}, res.Opened); diff != "" || string(res.Output) != "new1" {
+		t.Errorf("%+v: opened (-want +got):\n%s", res, diff)
+	}
+}
