@@ -257,9 +257,13 @@ func (r *Reconciler) settle(ctx context.Context, set []*pass) bool {
 		}
 	}
 	for _, same := range byKey(set, func(p *pass) string { return p.reloadKey }) {
-		if same[0].reloadKey != "" && r.runReload(ctx, same).err != nil {
+		if same[0].reloadKey == "" {
+			continue
+		}
+		if r.runReload(ctx, same).err != nil {
 			return false
 		}
+		r.remind(ctx, same[0].reloadKey, nil)
 	}
 	for _, p := range set {
 		files, err := r.onDisk(p)
