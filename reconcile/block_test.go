@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"muster/command"
 	"pgregory.net/rapid"
 )
 
@@ -184,4 +186,40 @@ func (h *host) text(name string) string {
 		h.Fatalf("%v", err)
 	}
 	return string(b)
+}
+
+// What others write to the rest of the file stays when a change is undone,
+// however late that is.
+func TestBlockUndoneAfterAnotherWriter(t *testing.T) {
+	for name, c := range map[string]struct{ before, meanwhile, after string }{
+		"changed": {restOfHosts + blockText("web", "one\n"), "127.0.0.1 other\n" + blockText("web", "unloadable\n"), "127.0.0.1 other\n" + blockText("web", "one\n")},
+		"new":     {restOfHosts, restOfHosts + blockText("web", "unloadable\n") + "more\n", restOfHosts + "more\n"},
+		"created": {"", blockText("web", "unloadable\n") + "more\n", "more\n"},
+		"mangled": {restOfHosts + blockText("web", "one\n"), "# BEGIN muster\n", "# BEGIN muster\n"},
+		"removed": {restOfHosts + blockText("web", "one\n"), "", restOfHosts + blockText("web", "one\n")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := testHost(t)
+			if c.before != "" {
+				h.put("hosts", c.before)
+			}
+			edited := false
+			h.r.cfg.run = func(ctx context.Context, cmd command.Command) command.Result {
+				res := h.command(ctx, cmd)
+				if cmd.Argv[0] == "reload" && !edited {
+					edited = true
+					if c.meanwhile == "" {
+						must(t, os.Remove(h.path("hosts")))
+					} else {
+						h.put("hosts", c.meanwhile)
+					}
+				}
+				return res
+			}
+			h.approved[c.after], h.approved[c.meanwhile] = true, true
+			h.r.Converge(t.Context(), []Unit{h.unit("web", h.block("hosts", "unloadable\n"))})
+			h.expect("hosts", c.after)
+			h.noLeftovers()
+		})
+	}
 }
