@@ -223,3 +223,23 @@ func TestBlockUndoneAfterAnotherWriter(t *testing.T) {
 		})
 	}
 }
+
+// The block of a sensitive file is not shown when it goes either.
+func TestSensitiveBlockGoes(t *testing.T) {
+	h := testHost(t)
+	h.put("hosts", restOfHosts)
+	f := h.block("hosts", "secret\n")
+	f.Sensitive = true
+	h.converge(h.unit("web", f), InSync)
+	for _, restart := range []bool{false, true} {
+		if restart {
+			h.restart()
+		}
+		u := h.unit("web")
+		u.OnOrphan = OrphanRemove
+		plan := h.r.Plan([]Unit{u})[0]
+		if len(plan.Files) != 1 || plan.Files[0].Action != ActionUpdate || !plan.Files[0].Sensitive || len(plan.Files[0].Old)+len(plan.Files[0].New) > 0 {
+			t.Errorf("%+v", plan.Files)
+		}
+	}
+}

@@ -83,6 +83,8 @@ type orphan struct {
 	block  string // the comment sign of a block, where that is all that is ours
 	seen   sighting
 	remove bool
+
+	sensitive bool
 }
 
 func (p *pass) sensitive() bool {

@@ -178,7 +178,7 @@ func (r *Reconciler) catchUp(p *pass) {
 	r.mu.Lock()
 	for _, w := range p.wants {
 		if had, known := r.journal.state.wrote[w.file.Path]; known && had.rule != p.unit.Rule {
-			recs = append(recs, record{Kind: recWrote, Path: w.file.Path, Rule: p.unit.Rule, Sum: had.sum, Block: had.block})
+			recs = append(recs, record{Kind: recWrote, Path: w.file.Path, Rule: p.unit.Rule, Sum: had.sum, Block: had.block, Sensitive: had.sensitive})
 		}
 	}
 	r.mu.Unlock()
