@@ -264,11 +264,12 @@ func keyOf(c command.Command) string {
 }
 
 // print is a fingerprint of all that an attempt depends on: what is desired,
-// what is on disk, and the commands.
+// what is on disk, and the commands with their time. So what was wrong in a rule
+// and is corrected does not wait for what failed before.
 func (p *pass) print() string {
 	var s strings.Builder
 	for _, w := range p.wants {
-		fmt.Fprintf(&s, "%q %s %s %s %d:%d %o\n", w.file.Path, w.sum, w.dress, w.seen.whole(), w.seen.uid, w.seen.gid, w.seen.mode)
+		fmt.Fprintf(&s, "%q %s %s %t %s %d:%d %o\n", w.file.Path, w.sum, w.dress, w.file.MakeDirs, w.seen.whole(), w.seen.uid, w.seen.gid, w.seen.mode)
 	}
 	for _, o := range p.orphans {
 		fmt.Fprintf(&s, "%q - %s\n", o.path, o.seen.sum)
@@ -276,8 +277,11 @@ func (p *pass) print() string {
 	if p.unit.Check != nil {
 		s.WriteString(string(p.unit.Check.Mode))
 	}
-	s.WriteString(p.checkKey)
-	s.WriteString(p.reloadKey)
+	var reload time.Duration
+	if p.unit.Reload != nil {
+		reload = p.unit.Reload.Timeout
+	}
+	fmt.Fprintf(&s, "%s %v %s %v %s %v", p.checkKey, p.check.Timeout, p.reloadKey, reload, p.unit.Verify.key(), p.unit.Verify.timeout())
 	return sumOf([]byte(s.String()))
 }
 

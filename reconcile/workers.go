@@ -19,7 +19,8 @@ import (
 // A master that does not like its new files keeps the workers that it has.
 func Workers(pidFile string, within time.Duration) *Verify {
 	return &Verify{
-		Name: "new workers of the process in " + pidFile,
+		Name:   "new workers of the process in " + pidFile,
+		Within: within,
 		Watch: func() func(context.Context) error {
 			before, err := workersOf(pidFile)
 			return func(ctx context.Context) error {
