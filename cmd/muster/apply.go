@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -52,6 +53,9 @@ with --force the guards and ` + "`every`" + ` do not count either.`,
 // apply asks the agent, or applies a list of members.
 func (a *app) apply(cmd *cobra.Command, offline offlineFlags, names []string, force bool) ([]agent.RuleStatus, error) {
 	if !offline.given() {
+		if namesRules(cmd) {
+			return nil, usage(cmd, errors.New("the running agent applies its own rules: with --rules or --config, say with --members or --rpc-addr whose members they are for, or leave that out"))
+		}
 		client := web.NewClient(socketPath(a.socket))
 		if err := a.warnUnsettled(cmd.Context(), client, "waiting for it"); err != nil {
 			return nil, err
