@@ -57,11 +57,15 @@ func awaitWorkers(ctx context.Context, pidFile string, before map[int]bool, with
 	}
 }
 
+// elsewhere is what to do where a service keeps its process id in another file
+// than the rule says.
+const elsewhere = "name the service's own pid file, as pid_file in the `with` of reload, or as workers in verify"
+
 // workersOf returns the children of the process whose id stands in pidFile.
 func workersOf(pidFile string) (map[int]bool, error) {
 	text, err := readPIDFile(pidFile)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", pidFile, cause(err))
+		return nil, fmt.Errorf("cannot read %s: %w: %s", pidFile, cause(err), elsewhere)
 	}
 	line, _, _ := bytes.Cut(text, []byte("\n"))
 	master, err := strconv.Atoi(string(bytes.TrimSpace(line)))
@@ -69,7 +73,7 @@ func workersOf(pidFile string) (map[int]bool, error) {
 		return nil, fmt.Errorf("cannot read %s: it holds no process id", pidFile)
 	}
 	if _, err := os.Stat(fmt.Sprintf("/proc/%d", master)); err != nil {
-		return nil, fmt.Errorf("process %d of %s does not run", master, pidFile)
+		return nil, fmt.Errorf("process %d of %s does not run: start the service, or %s", master, pidFile, elsewhere)
 	}
 	proc, err := os.Open("/proc")
 	if err != nil {
