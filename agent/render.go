@@ -212,7 +212,7 @@ func (d *draft) finish() (*rendering, error) {
 	}
 	r := &rendering{reads: d.reads, refused: d.refused, unit: reconcile.Unit{
 		Rule: c.Name, Files: d.files, Every: c.Every, OnOrphan: c.OnOrphan,
-		Members: names(d.left, d.about...), Static: !d.chosen && !d.all && len(d.filters) == 0,
+		Members: names(d.left, d.about...), LeftOut: len(d.left), Static: !d.chosen && !d.all && len(d.filters) == 0,
 		Guard: reconcile.Guard{MinMembers: c.Guard.MinMembers, MaxLoss: c.Guard.MaxLoss, Hold: c.Guard.Hold},
 		Alone: d.view.Alone(), Doubt: d.view.Doubt > 0, Failed: failed(d.view),
 	}}

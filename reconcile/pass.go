@@ -157,6 +157,9 @@ func (p *pass) guard() (held bool) {
 		p.unit.Members, p.unit.Alone, p.unit.Doubt, p.unit.Failed, p.now})
 	if p.out.Verdict.Held {
 		p.out.State, p.out.Retry = Held, p.out.Verdict.Until
+		if n := p.unit.LeftOut; n > 0 { // then the fault is not that they are gone
+			p.out.Verdict.Why += fmt.Sprintf("; %s left out", count(n))
+		}
 	}
 	return p.out.Verdict.Held
 }
