@@ -177,7 +177,7 @@ func (p *pass) checkError(set []*pass, res command.Result) error {
 }
 
 func commandError(what string, c command.Command, withheld bool, res command.Result) error {
-	argv := command.Line([]byte(strings.Join(c.Argv, " ")), 200)
+	argv := command.Line([]byte(command.Words(c.Argv)), 200)
 	switch {
 	case res.Err != nil:
 		return fmt.Errorf("%s %s: %w", what, argv, res.Err)

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"muster/agent"
+	"muster/command"
 	"muster/web"
 )
 
@@ -128,13 +129,13 @@ func (a *app) printPlan(p agent.RulePlan, paint painterFunc) {
 		a.printDiff("    ", f.Diff, paint)
 	}
 	if len(p.Check) > 0 {
-		fmt.Fprintf(a.out, "  would check:  %s\n", printable(strings.Join(p.Check, " ")))
+		fmt.Fprintf(a.out, "  would check:  %s\n", printable(command.Words(p.Check)))
 	}
 	if len(p.Reload) > 0 {
-		fmt.Fprintf(a.out, "  would reload: %s\n", printable(strings.Join(p.Reload, " ")))
+		fmt.Fprintf(a.out, "  would reload: %s\n", printable(command.Words(p.Reload)))
 	}
 	if len(p.Verify) > 0 {
-		fmt.Fprintf(a.out, "  would verify: %s\n", printable(strings.Join(p.Verify, " ")))
+		fmt.Fprintf(a.out, "  would verify: %s\n", printable(command.Words(p.Verify)))
 	}
 	if p.Live {
 		fmt.Fprintln(a.out, "  would tell the running service: no reload")

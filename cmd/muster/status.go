@@ -11,6 +11,7 @@ import (
 	"muster/actions"
 	"muster/agent"
 	"muster/cluster"
+	"muster/command"
 	"muster/reconcile"
 	"muster/web"
 )
@@ -269,7 +270,7 @@ func (a *app) printRan(what string, ran *reconcile.Ran) {
 	if ran == nil {
 		return
 	}
-	a.field(what, fmt.Sprintf("%s: %s, %s%s", printable(strings.Join(ran.Argv, " ")), printable(ran.Verdict), ago(ran.At), checkedWhere[ran.Mode]))
+	a.field(what, fmt.Sprintf("%s: %s, %s%s", printable(command.Words(ran.Argv)), printable(ran.Verdict), ago(ran.At), checkedWhere[ran.Mode]))
 	if ran.Output != "" {
 		for _, line := range printableLines(ran.Output) {
 			a.field("", "| "+line)
