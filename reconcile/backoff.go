@@ -22,14 +22,16 @@ func (b *backoff) blocks(print string, now time.Time) bool {
 	return b.err != nil && b.print == print && now.Before(b.next) && b.next.Sub(now) <= b.delay
 }
 
-func (b *backoff) fail(print string, now time.Time, state State, err error) {
+// fail notes a failure. The wait counts from the attempt's end: one that takes
+// long, as a reload whose workers do not come, would be followed by the next.
+func (b *backoff) fail(print string, began, ended time.Time, state State, err error) {
 	delay := backoffFirst
 	switch {
-	case b.blocks(print, now): // looked at on the way, for another reason
+	case b.blocks(print, began): // looked at on the way, for another reason
 		b.state, b.err = state, err
 		return
 	case b.err != nil && b.print == print:
 		delay = min(2*b.delay, backoffMost)
 	}
-	*b = backoff{print, delay, now.Add(delay), state, err}
+	*b = backoff{print, delay, ended.Add(delay), state, err}
 }

@@ -1,14 +1,15 @@
 package reconcile
 
 import (
+	"context"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"muster/command"
-	"pgregory.net/rapid"
 )
 
 const restOfHosts = "127.0.0.1 localhost\n"

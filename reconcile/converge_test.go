@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -152,6 +153,31 @@ func TestBackoff(t *testing.T) {
 	u = h.unit("web", h.file("a.conf", "two"))
 	u.Override = true // an operator does not wait
 	h.converge(u, InSync)
+}
+
+// The wait counts from the end of an attempt that takes long.
+func TestBackoffAfterALongAttempt(t *testing.T) {
+	h := testHost(t)
+	u := h.unit("web", h.file("a.conf", "one"))
+	u.Verify = &Verify{Name: "nothing", Watch: func() func(context.Context) error {
+		return func(context.Context) error {
+			h.clock = h.clock.Add(10 * time.Second)
+			return errors.New("waited for nothing")
+		}
+	}}
+	out := h.converge(u, Owed)
+	if want := h.clock.Add(time.Second); !out.Retry.Equal(want) {
+		t.Errorf("retry at %v, want %v", out.Retry, want)
+	}
+	h.commands()
+	h.converge(u, Owed)
+	if ran := h.commands(); len(ran) > 0 {
+		t.Errorf("ran %v before its time", ran)
+	}
+	h.clock = out.Retry
+	if out = h.converge(u, Owed); !out.Retry.Equal(h.clock.Add(2 * time.Second)) {
+		t.Errorf("retry at %v, now %v", out.Retry, h.clock)
+	}
 }
 
 func TestAgainDoesNotWait(t *testing.T) {

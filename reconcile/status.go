@@ -132,7 +132,7 @@ func (r *Reconciler) finish(p *pass) {
 	}
 	r.lookAgain(p, tried)
 	if p.err != nil {
-		p.st.back.fail(p.print(), p.now, p.out.State, p.err)
+		p.st.back.fail(p.print(), p.now, r.now(), p.out.State, p.err)
 		p.out.Retry = sooner(p.out.Retry, p.st.back.next)
 	} else if tried || p.out.State == InSync {
 		p.st.back = backoff{}
