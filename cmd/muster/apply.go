@@ -60,7 +60,9 @@ func (a *app) apply(cmd *cobra.Command, offline offlineFlags, names []string, fo
 		if err := a.warnUnsettled(cmd.Context(), client, "waiting for it"); err != nil {
 			return nil, err
 		}
-		return client.Apply(cmd.Context(), web.ApplyRequest{Rules: names, Force: force})
+		done, err := client.Apply(cmd.Context(), web.ApplyRequest{Rules: names, Force: force})
+		a.warnMistakes(cmd.Context(), client)
+		return done, err
 	}
 	run, err := a.openOffline(cmd.Context(), offline)
 	if err != nil {
@@ -76,6 +78,15 @@ func (a *app) warnUnsettled(ctx context.Context, client *web.Client, more string
 		fmt.Fprintf(a.err, "The agent's first join has not settled, and before that nothing is changed: %s.\n", more)
 	}
 	return err
+}
+
+// warnMistakes says so when the rules that were applied are older than those on
+// disk.
+func (a *app) warnMistakes(ctx context.Context, client *web.Client) {
+	status, err := client.Status(ctx)
+	if err == nil && status.Problems.HasErrors() {
+		fmt.Fprintf(a.err, "The rules in %s have mistakes, and %s: `muster status` shows them.\n", printable(status.Dir), inForce(status))
+	}
 }
 
 // inSync is nil if every rule is in sync, or not in force here.
