@@ -70,7 +70,7 @@ func workersOf(pidFile string) (map[int]bool, error) {
 	line, _, _ := bytes.Cut(text, []byte("\n"))
 	master, err := strconv.Atoi(string(bytes.TrimSpace(line)))
 	if err != nil || master <= 1 {
-		return nil, fmt.Errorf("cannot read %s: it holds no process id", pidFile)
+		return nil, fmt.Errorf("cannot read %s: it holds no process id: start the service, or %s", pidFile, elsewhere)
 	}
 	if _, err := os.Stat(fmt.Sprintf("/proc/%d", master)); err != nil {
 		return nil, fmt.Errorf("process %d of %s does not run: start the service, or %s", master, pidFile, elsewhere)
