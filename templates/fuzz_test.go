@@ -32,7 +32,10 @@ func FuzzEscapeYAML(f *testing.F)    { fuzzEscape(f, YAML, spots(YAML)) }
 func FuzzEscapeJSON(f *testing.F)    { fuzzEscape(f, JSON, spots(JSON)) }
 func FuzzEscapeTOML(f *testing.F)    { fuzzEscape(f, TOML, spots(TOML)) }
 func FuzzEscapeHosts(f *testing.F)   { fuzzEscape(f, Hosts, spots(Hosts)) }
+func FuzzEscapeVCL(f *testing.F)     { fuzzEscape(f, VCL, spots(VCL)) }
 func FuzzEscapeText(f *testing.F)    { fuzzEscape(f, Text, spots(Text)) }
+
+func FuzzEscapeKeepalived(f *testing.F) { fuzzEscape(f, Keepalived, spots(Keepalived)) }
 
 // FuzzEscapeShell reads with a tokenizer; TestShell lets a shell read.
 func FuzzEscapeShell(f *testing.F) {
