@@ -11,13 +11,17 @@ var builtinFiles embed.FS
 // builtins holds the format of each built-in template; its text is
 // builtin/NAME.tmpl.
 var builtins = map[string]Format{
-	"nginx-upstream":     Nginx,
-	"haproxy-backend":    Haproxy,
-	"prometheus-file-sd": JSON,
-	"dnsmasq-hosts":      Hosts,
-	"ssh-config":         Hosts, // its values are names, addresses and numbers, and nothing else
-	"munin-hosts":        INI,
-	"ansible-hosts":      INI,
+	"nginx-upstream":          Nginx,
+	"nginx-map":               Nginx,
+	"haproxy-backend":         Haproxy,
+	"keepalived-real-servers": Keepalived,
+	"varnish-directors":       VCL,
+	"prometheus-file-sd":      JSON,
+	"dnsmasq-hosts":           Hosts,
+	"hosts-block":             Hosts,
+	"ssh-config":              Hosts, // its values are names, addresses and numbers, and nothing else
+	"munin-hosts":             INI,
+	"ansible-hosts":           INI,
 }
 
 // Builtin returns the text and the format of the built-in template called

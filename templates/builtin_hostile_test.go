@@ -29,25 +29,27 @@ type entry struct {
 }
 
 func readBuiltins() map[string]readBuiltin {
-	return map[string]readBuiltin{
+	all := map[string]readBuiltin{
 		"prometheus-file-sd": {map[string]any{}, targetEntries, func(m cluster.Member) entry {
-			e := entry{m.Name, map[string]string{"target": "10.0.0.1:9100"}}
+			e := entry{m.Name, map[string]string{"target": m.Addr.String() + ":9100"}}
 			for _, k := range slices.Sorted(maps.Keys(m.Tags)) {
 				e.facts["serf_tag_"+labelled(k)] = m.Tags[k]
 			}
 			return e
 		}},
 		"dnsmasq-hosts": {map[string]any{"group_tag": "role"}, hostEntries, func(m cluster.Member) entry {
-			e := entry{m.Name, map[string]string{"address": "10.0.0.1"}}
+			e := entry{m.Name, map[string]string{"address": m.Addr.String()}}
 			if m.Tags["role"] != "" {
 				e.facts["group"] = m.Tags["role"]
 			}
 			return e
 		}},
 		"ssh-config": {map[string]any{"user": "admin"}, sshEntries, func(m cluster.Member) entry {
-			return entry{m.Name, map[string]string{"hostname": "10.0.0.1", "hostkeyalias": m.Name + ".serf", "port": "22", "user": "admin"}}
+			return entry{m.Name, map[string]string{"hostname": m.Addr.String(), "hostkeyalias": m.Name + ".serf", "port": "22", "user": "admin"}}
 		}},
 	}
+	maps.Copy(all, balancerBuiltins())
+	return all
 }
 
 // labelled is key as a part of a label's name.
@@ -147,8 +149,8 @@ func sshEntries(text string) ([]entry, error) {
 // and of nothing else; the honest ones are there in any case.
 func checkHostile(t testing.TB, tm *Template, b readBuiltin, place, v string) {
 	t.Helper()
-	addr := netip.MustParseAddr("10.0.0.1")
-	evil := cluster.Member{Name: "m", Addr: addr, Status: cluster.Alive, Tags: map[string]string{}}
+	addr := func(i byte) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, i}) }
+	evil := cluster.Member{Name: "m", Addr: addr(2), Status: cluster.Alive, Tags: map[string]string{}}
 	switch place {
 	case "name":
 		evil.Name = v
@@ -158,8 +160,8 @@ func checkHostile(t testing.TB, tm *Template, b readBuiltin, place, v string) {
 		evil.Tags[place] = v
 	}
 	honest := []cluster.Member{
-		{Name: "a", Addr: addr, Status: cluster.Alive, Tags: map[string]string{"role": "web"}},
-		{Name: "z", Addr: addr, Status: cluster.Alive},
+		{Name: "a", Addr: addr(1), Status: cluster.Alive, Tags: map[string]string{"role": "web"}},
+		{Name: "z", Addr: addr(3), Status: cluster.Alive},
 	}
 	if v == "a" || v == "z" {
 		return // the cluster has a name once

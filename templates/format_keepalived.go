@@ -4,7 +4,8 @@ import "strings"
 
 // keepalived, after keepalived.conf(5) and alloc_strvec and read_line in
 // lib/parser.c: a directive to a line; # and ! begin a comment anywhere outside
-// quotes; quotes stand anywhere in a word. Before all that lines are chosen by
+// double quotes, which stand anywhere in a word. Single quotes protect nothing
+// (2.2.7 splits 'a } b' into three), whatever the manual says. Before all that lines are chosen by
 // @, repeated by ~SEQ and ~LST, and $NAME is replaced, in quotes too. And lines
 // are read 1,023 bytes at a time: the rest of a longer one, even of a comment,
 // is the next line.
@@ -12,7 +13,6 @@ const (
 	kaStart state = iota // before a word
 	kaMid                // in a word, outside quotes
 	kaDouble
-	kaSingle
 	kaComment
 )
 
@@ -44,7 +44,7 @@ func keepalivedGrammar() *grammar {
 			return a, a == b
 		},
 		where: func(c context) string {
-			return [...]string{"before a word", "in a word", "in double quotes", "in single quotes", "in a comment"}[c.state]
+			return [...]string{"before a word", "in a word", "in double quotes", "in a comment"}[c.state]
 		},
 	}
 }
@@ -83,14 +83,8 @@ func stepKeepalived(c context, b byte) context {
 		if b == '"' {
 			c.state = kaMid
 		}
-	case c.state == kaSingle:
-		if b == '\'' {
-			c.state = kaMid
-		}
 	case b == '"':
 		c.state = kaDouble
-	case b == '\'':
-		c.state = kaSingle
 	case b == '#' || b == '!':
 		c.state, c.tail = kaComment, noTail
 	case isBlank(b) || b == '\v' || b == '\f':
@@ -125,6 +119,9 @@ func afterKeepalived(c context) (context, string) {
 func printKeepalived(dst []byte, at spot, v *value) ([]byte, string) {
 	if v.kind == isQuoted && at.state <= kaMid {
 		dst = append(append(append(dst, v.quote), v.text...), v.quote)
+		if v.quote == '\'' {
+			return dst, refused(v.text, keepalivedBare, onlyASCII, "in single quotes of keepalived")
+		}
 		return dst, refused(v.text, keepalivedQuoted, unhidden, "in a string of keepalived")
 	}
 	s, why := v.scalar()
@@ -135,7 +132,7 @@ func printKeepalived(dst []byte, at spot, v *value) ([]byte, string) {
 	switch {
 	case at.state == kaComment:
 		return dst, comment(s)
-	case at.state != kaStart && at.state != kaMid:
+	case at.state == kaDouble:
 		return dst, refused(s, keepalivedQuoted, unhidden, "in a string of keepalived")
 	case at.state == kaStart && s == "":
 		return dst, "it is empty, and a word would be missing"

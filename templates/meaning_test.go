@@ -45,6 +45,8 @@ func TestWordsWithAMeaning(t *testing.T) {
 		{Keepalived, "a @\n", "include", true},
 		{Keepalived, "a {{quote .Vars.v}}\n", "b; c", true},
 		{Keepalived, "a {{quote .Vars.v}}\n", `b" c`, false},
+		{Keepalived, "a {{squote .Vars.v}}\n", "b } c", false},
+		{Keepalived, "a 'b @ c'\n", "} x", false},
 		{Shell, "# @\nA=1\n", `a\`, false},
 		{INI, "# @\na=1\n", `a\`, false},
 		{Text, "a @\nb\n", `a\`, false},

@@ -105,7 +105,7 @@ func keepalivedWords(line string) ([]string, error) {
 			word = append(word, b)
 		case b == '#' || b == '!':
 			i = len(line)
-		case b == '"' || b == '\'':
+		case b == '"':
 			quote, in = b, true
 		case strings.IndexByte(" \t\r\v\f", b) >= 0:
 			end()
