@@ -1,0 +1,151 @@
+package templates
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"muster/cluster"
+)
+
+// varnishTakes compiles a file as Varnish does before it loads it.
+func varnishTakes(t *testing.T, what string, file []byte) {
+	t.Helper()
+	if said, err := varnishSays(t, file); err != nil {
+		t.Errorf("%s: varnishd: %v: %s\n%.2000s", what, err, said, file)
+	}
+}
+
+func varnishSays(t *testing.T, file []byte) (string, error) {
+	t.Helper()
+	varnishd := program(t, "varnishd")
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "x.vcl"), file)
+	// Without the jail: the directory is nobody else's.
+	out, err := exec.Command(varnishd, "-C", "-j", "none", "-n", filepath.Join(dir, "work"), "-f", filepath.Join(dir, "x.vcl")).CombinedOutput()
+	_, message, _ := strings.Cut(string(out), "Message from")
+	return message, err
+}
+
+func TestVarnishTakesBuiltin(t *testing.T) {
+	for c, d := range builtinCases() {
+		varnishTakes(t, c, renderBuiltin(t, "varnish-directors", d).Bytes)
+	}
+	for _, kind := range []string{"round_robin", "fallback", "random", "hash", "shard"} {
+		for _, n := range []int{0, 3} {
+			vars := map[string]any{"director": "web", "port": 80, "kind": kind, "probe": "/up?a=1", "weight_tag": "weight"}
+			r := renderBuiltin(t, "varnish-directors", Data{Rule: "r", Members: crowd(n), Vars: vars})
+			varnishTakes(t, fmt.Sprintf("%s, %d members", kind, n), r.Bytes)
+		}
+	}
+	for _, n := range []int{1, 500} {
+		r := renderBuiltin(t, "varnish-directors", Data{Rule: "r", Members: crowd(n), Vars: map[string]any{"director": "web", "port": 80}})
+		varnishTakes(t, fmt.Sprintf("%d members", n), r.Bytes)
+		if got := strings.Count(string(r.Bytes), "web.add_backend("); got != n {
+			t.Errorf("%d backends for %d members", got, n)
+		}
+	}
+	// Included, as its users do, beside another director and other backends.
+	dir := t.TempDir()
+	for name, n := range map[string]int{"web": 3, "api": 0} {
+		r := renderBuiltin(t, "varnish-directors", Data{Rule: "r", Members: crowd(n), Vars: map[string]any{"director": name, "port": 80}})
+		write(t, filepath.Join(dir, name+".vcl"), r.Bytes)
+	}
+	for _, version := range []string{"4.0", "4.1"} {
+		varnishTakes(t, version, fmt.Appendf(nil, `vcl %s;
+import std;
+import directors;
+backend default { .host = "10.0.0.1"; }
+include "%s/web.vcl";
+include "%s/api.vcl";
+sub vcl_recv { if (req.http.host == "api") { set req.backend_hint = api.backend(); } else { set req.backend_hint = web.backend(); } }
+`, version, dir, dir))
+	}
+}
+
+func TestVarnishIsNotInjected(t *testing.T) {
+	sub := "x\nsub vcl_recv { return(synth(200)); }\n"
+	attack := injections(sub, "80\"; }\nbackend y { .host = \"10.6.6.6", "web", "none", "-none", "WEB", "vcl_x", "if", "a_b", "a.b", "A.b", "a-.b", "a._b", "a__b", "_a", "a_")
+	var ms []cluster.Member
+	for i, v := range attack {
+		for j, tag := range []string{"port", "weight", "other"} {
+			m := crowd(1)[0]
+			m.Name = fmt.Sprintf("evil%d-%d", i, j)
+			m.Tags = map[string]string{tag: v, v: v}
+			ms = append(ms, m)
+		}
+		ms = append(ms, cluster.Member{Name: v, Addr: crowd(1)[0].Addr})
+	}
+	cluster.SortMembers(ms)
+	ms = slices.CompactFunc(ms, func(a, b cluster.Member) bool { return a.Name == b.Name })
+	vars := map[string]any{"director": "web", "port": 80, "kind": "random", "weight_tag": "weight"}
+	r := renderBuiltin(t, "varnish-directors", Data{Rule: "r", Members: ms, Vars: vars})
+	varnishTakes(t, "an attack", r.Bytes)
+	if strings.Contains(string(r.Bytes), "vcl_recv") || strings.Contains(string(r.Bytes), "10.6.6.6") || len(r.Refused) < len(attack) {
+		t.Errorf("%d members are left out of:\n%s", len(r.Refused), r.Bytes)
+	}
+}
+
+// Whatever of the hostile values a template of the user's own prints, Varnish
+// compiles it.
+func TestVarnishTakesWhatIsPrinted(t *testing.T) {
+	var all strings.Builder
+	all.WriteString("vcl 4.1;\nbackend default none;\nsub vcl_recv {\n")
+	printed := 0
+	for _, text := range []string{
+		"set req.http.a = \"@\";\n", "set req.http.a = \"a @\" + {\"@ b\"} + \"\" + \"\"\"@\"\"\"; # @\n", "// @\n", "/* @ */\n", "/** @*/\n", "set req.http.b = \"x\"; # \"{ @\n",
+	} {
+		tm := spotTemplate(t, VCL, text)
+		for _, v := range injections("\"; } sub vcl_hash { return (x); } #", "\"} + x + {\"", "*/ x /*", "C{", "}C") {
+			r, err := tm.Execute(Data{Vars: map[string]any{"v": v}})
+			if err == nil {
+				all.Write(r.Bytes)
+				printed++
+			}
+		}
+	}
+	all.WriteString("}\n")
+	if said, err := varnishSays(t, []byte(all.String())); err != nil || printed < 100 {
+		t.Errorf("%d values: varnishd: %v: %s", printed, err, said)
+	}
+}
+
+// No two members have one backend: VCL would take neither, nor any other.
+func TestVarnishNamesAreOneToOne(t *testing.T) {
+	tm := parseBuiltin(t, "varnish-directors")
+	rapid.Check(t, func(t *rapid.T) {
+		names := rapid.SliceOfNDistinct(rapid.StringOfN(rapid.SampledFrom([]rune("abAB1._-")), 1, 8, -1), 1, 12, rapid.ID[string]).Draw(t, "names")
+		var ms []cluster.Member
+		for _, n := range names {
+			ms = append(ms, cluster.Member{Name: n, Addr: crowd(1)[0].Addr})
+		}
+		r, err := tm.Execute(Data{Rule: "r", Members: ms, Vars: map[string]any{"director": "web", "port": 80}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Refused) == len(ms) {
+			return
+		}
+		es, err := backendEntries(string(r.Bytes))
+		if err != nil || len(es) != len(ms)-len(r.Refused) {
+			t.Fatalf("%d members, %d left out, %d backends: %v in\n%s", len(ms), len(r.Refused), len(es), err, r.Bytes)
+		}
+		seen := map[string]bool{}
+		for line := range strings.Lines(strings.ToLower(string(r.Bytes))) {
+			if strings.HasPrefix(line, "backend ") && seen[line] {
+				t.Fatalf("%s twice", line)
+			}
+			seen[line] = true
+		}
+		for _, e := range es {
+			if !slices.Contains(names, e.name) {
+				t.Fatalf("a backend of %q, who is no member", e.name)
+			}
+		}
+	})
+}
