@@ -146,7 +146,7 @@ func backendEntries(text string) ([]entry, error) {
 		return nil, err
 	}
 	joined := strings.Join(words, " ")
-	joined, ok := strings.CutPrefix(joined, "vcl 4.0 (;) import directors (;) ")
+	joined, ok := strings.CutPrefix(joined, "vcl 4.0 (;) import directors (;) import std (;) ")
 	backends, init, both := strings.Cut(joined, "sub vcl_init ({) new web (=) directors.round_robin (() ()) (;) ")
 	init, end := strings.CutSuffix(init, " (})")
 	if !ok || !both || !end {

@@ -6,7 +6,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -65,6 +67,58 @@ include "%s/web.vcl";
 include "%s/api.vcl";
 sub vcl_recv { if (req.http.host == "api") { set req.backend_hint = api.backend(); } else { set req.backend_hint = web.backend(); } }
 `, version, dir, dir))
+	}
+}
+
+// What compiles may still not be loaded: a director takes no backend that is
+// none. So a running Varnish loads it.
+func TestVarnishLoadsBuiltin(t *testing.T) {
+	varnishd := program(t, "varnishd")
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "base.vcl"), []byte("vcl 4.1;\nbackend default none;\n"))
+	work := filepath.Join(dir, "work")
+	cmd := exec.Command(varnishd, "-F", "-j", "none", "-n", work, "-a", "127.0.0.1:0", "-f", filepath.Join(dir, "base.vcl"), "-s", "malloc,8m")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	var log strings.Builder
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait() // how it ends is not the question
+		if t.Failed() {
+			t.Logf("varnishd: %s", log.String())
+		}
+	}()
+	adm := func(args ...string) (string, error) {
+		out, err := exec.Command("varnishadm", append([]string{"-n", work, "-t", "30"}, args...)...).CombinedOutput()
+		return string(out), err
+	}
+	for range 600 {
+		if out, _ := adm("status"); strings.Contains(out, "running") {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	for _, kind := range []string{"round_robin", "fallback", "random", "hash", "shard"} {
+		for _, n := range []int{0, 1, 3} {
+			ms := crowd(n)
+			for i := range ms {
+				ms[i].Tags["weight"] = fmt.Sprint(5*i + 1)
+			}
+			vars := map[string]any{"director": "web", "port": 9, "kind": kind, "probe": "/up", "weight_tag": "weight", "host_header": "x", "max_connections": 5}
+			name := fmt.Sprintf("%s%d", kind, n)
+			file := filepath.Join(dir, name+".vcl")
+			write(t, file, renderBuiltin(t, "varnish-directors", Data{Rule: "r", Members: ms, Vars: vars}).Bytes)
+			if out, err := adm("vcl.load", name, file, "cold"); err != nil {
+				t.Errorf("%s: %v: %s", name, err, out)
+				continue
+			}
+			if out, err := adm("vcl.discard", name); err != nil {
+				t.Errorf("%s: %v: %s", name, err, out)
+			}
+		}
 	}
 }
 
