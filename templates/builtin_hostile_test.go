@@ -221,11 +221,12 @@ func FuzzBuiltins(f *testing.F) {
 
 // A port that is none leaves its member out.
 func TestBuiltinsAndHostilePorts(t *testing.T) {
-	for name, tag := range map[string]string{"prometheus-file-sd": "metrics_port", "ssh-config": "ssh_port"} {
-		tm := parseBuiltin(t, name)
+	for name, tag := range map[string]string{"prometheus-file-sd": "metrics_port", "ssh-config": "ssh_port",
+		"nginx-upstream": "port", "nginx-map": "port", "keepalived-real-servers": "port", "varnish-directors": "port"} {
+		tm, vars := parseBuiltin(t, name), readBuiltins()[name].vars
 		for _, v := range hostile {
 			m := cluster.Member{Name: "m", Addr: netip.MustParseAddr("10.0.0.1"), Tags: map[string]string{tag: v}}
-			r, err := tm.Execute(Data{Members: []cluster.Member{m}})
+			r, err := tm.Execute(Data{Vars: vars, Members: []cluster.Member{m}})
 			if err != nil {
 				t.Fatal(err)
 			}
