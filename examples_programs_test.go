@@ -93,16 +93,18 @@ func (p *program) wait(from int, pattern string) int {
 	return 0
 }
 
-// buildExamples builds the programs in examples, a module of their own.
+// buildExamples builds the programs in examples, each a module of its own.
 func buildExamples(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	for _, args := range [][]string{{"vet", "./..."}, {"build", "-o", dir + "/", "./..."}} {
-		cmd := exec.Command("go", args...)
-		cmd.Dir = "examples"
-		cmd.Env = append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("go %s: %v (after a change of go.mod: cd examples && go mod tidy)\n%s", strings.Join(args, " "), err, out)
+	for _, program := range []string{"node", "guardian"} {
+		for _, args := range [][]string{{"vet", "./..."}, {"build", "-o", dir + "/", "./..."}} {
+			cmd := exec.Command("go", args...)
+			cmd.Dir = filepath.Join("examples", program)
+			cmd.Env = append(os.Environ(), "GOFLAGS=-mod=readonly", "GOWORK=off")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("go %s: %v (after a change of go.mod: cd examples/%s && go mod tidy)\n%s", strings.Join(args, " "), err, program, out)
+			}
 		}
 	}
 	return dir

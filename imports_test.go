@@ -27,9 +27,11 @@ const root = "muster"
 var house = map[string][]string{
 	"cluster":    {},
 	"command":    {},
+	"haproxy":    {},
 	"rules":      {"cluster"},
 	"templates":  {"cluster"},
 	"inventory":  {"cluster"},
+	"playbook":   {},
 	"config":     {"cluster", "rules", "signing"},
 	"reconcile":  {"command", "statedir"},
 	"statedir":   {},
@@ -38,10 +40,13 @@ var house = map[string][]string{
 	"telemetry":  {},
 	"rpc":        {"cluster", "logs"},
 	"actions":    {"cluster", "rules", "command", "signing", "statedir"},
-	"agent":      {"cluster", "rules", "templates", "config", "command", "reconcile", "actions"},
+	"agent":      {"cluster", "rules", "templates", "config", "command", "reconcile", "actions", "haproxy"},
 	"web":        {"agent", "cluster", "rules"},            // the last two for their values
 	"demo":       {"agent", "reconcile", "web", "command"}, // the demo's own cluster: it runs nodes and asks one of them
-	"cmd/muster": {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory"},
+	"cmd/muster": {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "examples"},
+
+	// Rule sets, for init.
+	"examples": {},
 
 	// Simulated members, for tests and for each other.
 	"cluster/clustertest": {"cluster"},
@@ -72,6 +77,7 @@ var owners = map[string][]string{
 	"github.com/coreos/go-systemd":        {"agent", "cmd/muster"},
 	"github.com/spf13/cobra":              {"cmd/muster"},
 	"github.com/spf13/pflag":              {"cmd/muster", "config"},
+	"gopkg.in/yaml.v3":                    {"playbook"},
 	"github.com/aymanbagabas/go-udiff":    {"agent", "cmd/muster", "demo"},
 	"os/signal":                           {"cmd/muster"},
 	"golang.org/x/term":                   {"cmd/muster"},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"muster/haproxy"
 	"muster/rules"
 	"muster/templates"
 )
@@ -22,6 +23,7 @@ type Program struct {
 type compiled struct {
 	*rules.Rule
 	templates map[*rules.Template]*templates.Template
+	runtime   *haproxy.Runtime // nil: none
 }
 
 // Compile loads the rules of a directory and parses their templates. It
@@ -87,7 +89,7 @@ func (c *compiler) load() (*rules.Set, []string, rules.Problems) {
 
 // rule parses the templates of one rule.
 func (c *compiler) rule(rule *rules.Rule) *compiled {
-	parsed := &compiled{Rule: rule, templates: map[*rules.Template]*templates.Template{}}
+	parsed := &compiled{Rule: rule, templates: map[*rules.Template]*templates.Template{}, runtime: newRuntime(rule)}
 	for _, t := range rule.Templates {
 		template, err := parse(t)
 		if err != nil {

@@ -80,9 +80,9 @@ func (j *job) logOutcome(log *slog.Logger) {
 		if !j.state.fighting {
 			log.Warn("somebody else keeps changing files: they are put back less and less often", "files", few(o.Drifted), at("retry", o.Retry))
 		}
-	case len(o.Changed) > 0 || o.Reloaded:
+	case len(o.Changed) > 0 || o.Reloaded || len(o.Told) > 0:
 		log.Info("in step", "trigger", j.report.Trigger, "changed", o.Changed, "gained", few(o.Gained), "lost", few(o.Lost),
-			"reloaded", o.Reloaded, "took", j.report.Took.Round(10*time.Microsecond))
+			"reloaded", o.Reloaded, "told", len(o.Told), "took", j.report.Took.Round(10*time.Microsecond))
 	case o.State == reconcile.InSync && j.state.troubled():
 		log.Info("in step again", "trigger", j.report.Trigger)
 	}

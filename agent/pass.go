@@ -122,6 +122,6 @@ func (j *job) idle() bool {
 	case o.State == reconcile.Drifted:
 		return j.state.fighting
 	default:
-		return o.State == reconcile.InSync && len(o.Changed) == 0 && !o.Reloaded
+		return o.State == reconcile.InSync && len(o.Changed) == 0 && !o.Reloaded && len(o.Told) == 0
 	}
 }

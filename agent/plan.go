@@ -21,6 +21,8 @@ type RulePlan struct {
 	Lost    []string   `json:"lost,omitempty"`
 	Check   []string   `json:"check,omitempty"`  // argv that would run
 	Reload  []string   `json:"reload,omitempty"` // argv that would run
+	Verify  []string   `json:"verify,omitempty"` // argv that would run after it, or what would be waited for
+	Live    bool       `json:"live,omitempty"`   // the running service would be told, without a reload
 	Held    string     `json:"held,omitempty"`   // why the guard would keep the files as they are
 	Why     string     `json:"why,omitempty"`    // what else stands in the way, or that a reload is owed
 	Refused []Refusal  `json:"refused,omitempty"`
@@ -81,6 +83,7 @@ func (s subject) render(v cluster.View) (*rendering, error) {
 // fill takes over what reconcile found.
 func (p *RulePlan) fill(found reconcile.Plan) {
 	p.Gained, p.Lost, p.Check, p.Reload = found.Gained, found.Lost, found.Check, found.Reload
+	p.Verify, p.Live = found.Verify, found.Live
 	if p.Why = found.Why; found.Verdict.Held {
 		p.Held, p.Why = found.Verdict.Why, ""
 	}

@@ -95,7 +95,7 @@ func (d *draft) add(out rules.Output) error {
 	d.files = append(d.files, reconcile.File{
 		Path: out.Destination, Bytes: result.Bytes,
 		Mode: out.Template.Perms, User: out.Template.User, Group: out.Template.Group,
-		MakeDirs: out.Template.CreateDestDirs, Sensitive: out.Template.Sensitive,
+		MakeDirs: out.Template.CreateDestDirs, Sensitive: out.Template.Sensitive, Block: out.Template.Block,
 	})
 	return nil
 }
@@ -258,19 +258,50 @@ func failed(v cluster.View) map[string]bool {
 
 // addCommands gives the unit the rule's check and reload.
 func (c *compiled) addCommands(u *reconcile.Unit) error {
-	if c.Check != nil {
-		options := c.CheckOptions()
-		u.Check = func(staged map[string]string) (command.Command, bool, error) {
-			argv, usesStaged, err := c.CheckArgv(staged)
-			return newCommand(argv, options), usesStaged, err
-		}
-	}
+	u.Check, u.Live = c.check(), c.live()
 	argv, err := c.ReloadArgv()
-	if argv != nil && err == nil {
-		reload := newCommand(argv, c.ReloadOptions())
-		u.Reload = &reload
+	if argv == nil || err != nil {
+		return err
 	}
+	reload := newCommand(argv, c.ReloadOptions())
+	u.Reload = &reload
+	u.Verify, err = c.verify()
 	return err
+}
+
+// check is the rule's check as reconcile takes it.
+func (c *compiled) check() *reconcile.Check {
+	if c.Check == nil {
+		return nil
+	}
+	options := c.CheckOptions()
+	check := &reconcile.Check{
+		Mode: reconcile.CheckMode(c.Check.Mode),
+		Command: func(at reconcile.Standing) (command.Command, error) {
+			argv, err := c.CheckArgv(at.Files, at.Wrapper)
+			return newCommand(argv, options), err
+		},
+	}
+	if c.Check.Wraps() {
+		check.Wrapper = c.CheckWrapper
+	}
+	return check
+}
+
+// verify is what verifies the rule's reload, as reconcile takes it.
+func (c *compiled) verify() (*reconcile.Verify, error) {
+	if c.Verify == nil {
+		return nil, nil
+	}
+	if c.Verify.Command == nil {
+		return reconcile.Workers(c.Verify.Workers, c.Verify.Within), nil
+	}
+	argv, err := c.VerifyArgv()
+	if err != nil {
+		return nil, err
+	}
+	verify := newCommand(argv, c.VerifyOptions())
+	return &reconcile.Verify{Command: &verify}, nil
 }
 
 func newCommand(argv []string, o rules.CommandOptions) command.Command {
@@ -281,8 +312,10 @@ func newCommand(argv []string, o rules.CommandOptions) command.Command {
 // staged files is about those files alone.
 func (c *compiled) shared() [][]string {
 	var argvs [][]string
-	if argv, usesStaged, err := c.CheckArgv(nil); err == nil && argv != nil && !usesStaged {
-		argvs = append(argvs, argv)
+	if c.Check != nil && c.Check.Mode != rules.CheckStaged && c.Check.Mode != rules.CheckWrapper {
+		if argv, err := c.CheckArgv(nil, ""); err == nil {
+			argvs = append(argvs, argv)
+		}
 	}
 	if argv, err := c.ReloadArgv(); err == nil && argv != nil {
 		argvs = append(argvs, argv)

@@ -50,6 +50,8 @@ type RuleStatus struct {
 	Guard  reconcile.Verdict `json:"guard"`
 	Check  *reconcile.Ran    `json:"check,omitempty"`  // the last
 	Reload *reconcile.Ran    `json:"reload,omitempty"` // the last
+	Verify *reconcile.Ran    `json:"verify,omitempty"`
+	Told   *reconcile.Told   `json:"told,omitempty"` // what the running service was told last
 	// Applied is when a change or a reload last succeeded.
 	Applied time.Time              `json:"applied,omitzero"`
 	Pass    *Report                `json:"pass,omitempty"` // the last
@@ -142,7 +144,7 @@ func fromReconciler(s reconcile.Status) RuleStatus {
 	}
 	return RuleStatus{
 		Rule: s.Rule, State: s.State, Since: s.Since, Why: s.Why, Retry: s.Retry, Members: len(s.Members),
-		Gained: s.Gained, Lost: s.Lost, Guard: s.Guard, Check: s.Check, Reload: s.Reload,
+		Gained: s.Gained, Lost: s.Lost, Guard: s.Guard, Check: s.Check, Reload: s.Reload, Verify: s.Verify, Told: s.Told,
 		Applied: s.Applied, Files: files,
 	}
 }

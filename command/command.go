@@ -64,6 +64,9 @@ type Command struct {
 	// that is everything the program ever started; without, it is all whose
 	// parents are still there when the command is stopped.
 	Whole bool
+	// Show gives the program files in the place of others, in a mount
+	// namespace of its own. It needs CAP_SYS_ADMIN; see ErrNoNamespace.
+	Show []Shown
 }
 
 // A Result is what became of a command.
@@ -85,6 +88,9 @@ type Result struct {
 	// StdoutDropped how many bytes came after it.
 	Stdout        []byte
 	StdoutDropped int64
+	// Opened are the places of those of Command.Show that somebody opened
+	// while it ran. What the program left unread is not in it.
+	Opened map[string]bool
 	// Duration is how long it ran.
 	Duration time.Duration
 	// Err says why it could not be started, or that the context ended first
@@ -100,11 +106,18 @@ func (r Result) OK() bool { return r.Err == nil && !r.TimedOut && r.ExitCode == 
 // output was read; at the latest 4 seconds after the timeout or the end of ctx.
 func Run(ctx context.Context, c Command) Result {
 	begin := time.Now()
-	p, err := start(ctx, c)
-	if err != nil {
-		return Result{ExitCode: -1, Err: err, Duration: time.Since(begin)}
+	var look *lookout
+	if len(c.Show) > 0 {
+		look = newLookout(c.Show)
 	}
-	res := p.wait(ctx, c.timeout())
+	p, err := start(ctx, c)
+	var res Result
+	if err != nil {
+		res = Result{ExitCode: -1, Err: err}
+	} else {
+		res = p.wait(ctx, c.timeout())
+	}
+	res.Opened = look.opened()
 	res.Duration = time.Since(begin)
 	return res
 }
@@ -152,7 +165,13 @@ func start(ctx context.Context, c Command) (*process, error) {
 	if c.Whole {
 		group = newCgroup(time.Now())
 	}
-	if err := startIn(cmd, group); err != nil {
+	begin := func() error { return startIn(cmd, group) }
+	if len(c.Show) > 0 {
+		err = startShowing(c.Show, begin)
+	} else {
+		err = begin()
+	}
+	if err != nil {
 		pipes.closeReaders()
 		return nil, c.explain(path, err)
 	}

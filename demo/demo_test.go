@@ -58,7 +58,7 @@ func TestRules(t *testing.T) {
 		got := map[string][2]bool{}
 		for _, r := range program.Set.Rules {
 			staged := map[string]string{s.path(appCfg): "/staged"}
-			check, _, err := r.CheckArgv(staged)
+			check, err := r.CheckArgv(staged, "")
 			if err != nil {
 				t.Fatal(err)
 			}

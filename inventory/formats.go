@@ -6,6 +6,9 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
+
+	"muster/cluster"
 )
 
 // List is the inventory as an inventory script prints it for --list, to be
@@ -20,7 +23,21 @@ func (inv Inventory) List() map[string]any {
 	for name, hosts := range inv.Groups {
 		list[name] = map[string]any{"hosts": hosts}
 	}
+	if lone := inv.ungrouped(); len(lone) > 0 {
+		list["ungrouped"] = map[string]any{"hosts": lone} // Ansible knows no host but those of groups
+	}
 	return list
+}
+
+// ungrouped are the names of the hosts that are in no group, sorted.
+func (inv Inventory) ungrouped() []string {
+	lone := maps.Clone(inv.Hosts)
+	for _, hosts := range inv.Groups {
+		for _, host := range hosts {
+			delete(lone, host)
+		}
+	}
+	return slices.Sorted(maps.Keys(lone))
 }
 
 // groups are the names of the groups, sorted, an empty list if there is none.
@@ -33,21 +50,37 @@ func (inv Inventory) groups() []string {
 // alike, and the values of tags are marked !unsafe.
 func (inv Inventory) YAML() []byte {
 	var out bytes.Buffer
-	if len(inv.Hosts) == 0 {
-		return []byte("all:\n  hosts: {}\n")
-	}
-	out.WriteString("all:\n  hosts:\n")
+	out.WriteString("all:\n  hosts:" + none(len(inv.Hosts)) + "\n")
 	for _, name := range slices.Sorted(maps.Keys(inv.Hosts)) {
 		writeHost(&out, inv.Hosts[name])
 	}
-	out.WriteString("  children:\n")
+	if len(inv.Groups) > 0 {
+		out.WriteString("  children:\n")
+	}
 	for _, group := range inv.groups() {
-		fmt.Fprintf(&out, "    %s:\n      hosts:\n", group)
+		fmt.Fprintf(&out, "    %s:\n      hosts:%s\n", quoteGroup(group), none(len(inv.Groups[group])))
 		for _, host := range inv.Groups[group] {
 			fmt.Fprintf(&out, "        %s:\n", strconv.Quote(host))
 		}
 	}
 	return out.Bytes()
+}
+
+// none is the empty mapping where there are none of something.
+func none(n int) string {
+	if n == 0 {
+		return " {}"
+	}
+	return ""
+}
+
+// quoteGroup is the name of a group as a key: between quotes if it is a play's
+// and could be a number or a truth value there.
+func quoteGroup(name string) string {
+	if groupName(name) == name && (strings.Contains(name, "_") || slices.Contains(cluster.Statuses, cluster.Status(name))) {
+		return name
+	}
+	return strconv.Quote(name)
 }
 
 // writeHost writes a host and its variables below `hosts:` of `all:`.
@@ -64,4 +97,22 @@ func writeHost(out *bytes.Buffer, v Vars) {
 	for _, key := range slices.Sorted(maps.Keys(v.Tags)) {
 		fmt.Fprintf(out, "        %s: !unsafe %s\n", strconv.Quote(key), strconv.Quote(v.Tags[key].Text))
 	}
+}
+
+// INI is the inventory as a hosts file in Ansible's INI form: hosts with their
+// addresses, then groups. There is no marking a value as unsafe in it, so that
+// no tag is a variable.
+func (inv Inventory) INI() []byte {
+	var out bytes.Buffer
+	out.WriteString("# The live members of a cluster, made by muster inventory.\n")
+	for _, name := range slices.Sorted(maps.Keys(inv.Hosts)) {
+		fmt.Fprintf(&out, "%s ansible_host=%s\n", name, inv.Hosts[name].Address)
+	}
+	for _, group := range inv.groups() {
+		fmt.Fprintf(&out, "\n[%s]\n", group)
+		for _, host := range inv.Groups[group] {
+			fmt.Fprintln(&out, host)
+		}
+	}
+	return out.Bytes()
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -48,18 +49,7 @@ func (r Refusal) String() string { return fmt.Sprintf("member %q: %v", r.Member,
 // them, and what it leaves out, in the order of the members' names. Each name
 // occurs once among the members.
 func Of(members []cluster.Member, all bool) (Inventory, []Refusal) {
-	listed := slices.DeleteFunc(slices.Clone(members), func(m cluster.Member) bool { return !all && m.Status != cluster.Alive })
-	cluster.SortMembers(listed)
-	// Where anybody is elsewhere, loopback is the host that reads it.
-	loopback := !slices.ContainsFunc(listed, func(m cluster.Member) bool { return !m.Addr.Unmap().IsLoopback() })
-	var refused []Refusal
-	proper := slices.DeleteFunc(listed, func(m cluster.Member) bool {
-		err := check(m, loopback)
-		if err != nil {
-			refused = append(refused, Refusal{Member: m.Name, Reason: err})
-		}
-		return err != nil
-	})
+	proper, refused := properOf(members, all)
 	taken := groupNames(proper)
 	inv := Inventory{Hosts: map[string]Vars{}, Groups: map[string][]string{}}
 	for _, m := range proper {
@@ -73,8 +63,29 @@ func Of(members []cluster.Member, all bool) (Inventory, []Refusal) {
 			inv.Groups[group] = append(inv.Groups[group], m.Name)
 		}
 	}
-	slices.SortStableFunc(refused, func(a, b Refusal) int { return strings.Compare(a.Member, b.Member) })
+	sortRefusals(refused)
 	return inv, refused
+}
+
+func sortRefusals(refused []Refusal) {
+	slices.SortStableFunc(refused, func(a, b Refusal) int { return strings.Compare(a.Member, b.Member) })
+}
+
+// properOf are the members that can be hosts, sorted by name: of those that
+// are alive, or with all of all of them. The others are refused.
+func properOf(members []cluster.Member, all bool) (proper []cluster.Member, refused []Refusal) {
+	listed := slices.DeleteFunc(slices.Clone(members), func(m cluster.Member) bool { return !all && m.Status != cluster.Alive })
+	cluster.SortMembers(listed)
+	// Where anybody is elsewhere, loopback is the host that reads it.
+	loopback := !slices.ContainsFunc(listed, func(m cluster.Member) bool { return !m.Addr.Unmap().IsLoopback() })
+	proper = slices.DeleteFunc(listed, func(m cluster.Member) bool {
+		err := check(m, loopback)
+		if err != nil {
+			refused = append(refused, Refusal{Member: m.Name, Reason: err})
+		}
+		return err != nil
+	})
+	return proper, refused
 }
 
 // Ansible keeps what it is told of a host that is called like a group as the
@@ -89,6 +100,10 @@ var anotherMeaning = map[string]string{
 	"127.0.0.1": "the control node",
 }
 
+// varsFile are the endings of the files in which Ansible looks for the
+// variables of a host.
+var varsFile = regexp.MustCompile(`\.(?i:ya?ml|json)$`)
+
 // check reports why a member cannot be a host. Its port does not matter: it is
 // Serf's, and a list that a person wrote may do without.
 func check(m cluster.Member, loopback bool) error {
@@ -98,6 +113,9 @@ func check(m cluster.Member, loopback bool) error {
 	}
 	if meaning := anotherMeaning[m.Name]; meaning != "" {
 		return fmt.Errorf("to Ansible the name is that of %s", meaning)
+	}
+	if ending := varsFile.FindString(m.Name); ending != "" {
+		return fmt.Errorf("to Ansible its variables are those of another host: host_vars/%s is the file of %q, too", m.Name, strings.TrimSuffix(m.Name, ending))
 	}
 	if m.Addr.Zone() != "" {
 		return errors.New("its address has a zone, which is another one on every host")

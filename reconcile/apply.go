@@ -37,6 +37,7 @@ func (p *pass) dirty() bool {
 func (r *Reconciler) install(ctx context.Context, passes []*pass) (good []*pass) {
 	passes = r.each(passes, r.prepare)
 	passes = r.each(passes, func(p *pass) error { return r.checkStaged(ctx, p) })
+	passes = r.checkOverlaid(ctx, passes)
 	if err := r.intend(passes); err != nil {
 		passes = r.each(passes, func(*pass) error { return err })
 	}
@@ -45,8 +46,8 @@ func (r *Reconciler) install(ctx context.Context, passes []*pass) (good []*pass)
 		passes = r.each(passes, func(*pass) error { return err })
 	}
 	inPlace := func(p *pass) string {
-		if p.staged {
-			return "" // it passed
+		if p.checked {
+			return ""
 		}
 		return p.checkKey
 	}
@@ -133,7 +134,7 @@ func (r *Reconciler) syncPlaces(passes []*pass) error {
 // fails, all are put back; if it does not fail without any of them, each is
 // tried alone, so that the good ones do not wait for the bad one.
 func (r *Reconciler) verify(ctx context.Context, set []*pass) (good []*pass) {
-	res := r.runCheck(ctx, set, set[0].check)
+	res := r.checkInPlace(ctx, set)
 	if res.OK() {
 		return set
 	}
@@ -147,7 +148,7 @@ func (r *Reconciler) verify(ctx context.Context, set []*pass) (good []*pass) {
 			search = false
 		}
 	}
-	if search && changed && r.runCheck(ctx, set, set[0].check).OK() {
+	if search && changed && r.checkInPlace(ctx, set).OK() {
 		for _, p := range set {
 			good = append(good, r.install(ctx, []*pass{p})...)
 		}
@@ -164,27 +165,26 @@ func (r *Reconciler) verify(ctx context.Context, set []*pass) (good []*pass) {
 // passed. Where that fails the old files come back and are loaded.
 func (r *Reconciler) load(ctx context.Context, passes []*pass) {
 	for _, set := range byKey(passes, func(p *pass) string { return p.reloadKey }) {
+		if set = r.tellInstead(ctx, set); len(set) == 0 {
+			continue
+		}
 		if set[0].reloadKey == "" {
-			for _, p := range set {
-				r.commit(p)
-			}
+			r.commitAll(ctx, set)
 			continue
 		}
 		res := r.runReload(ctx, set)
 		switch {
-		case res.OK():
-			for _, p := range set {
-				r.commit(p)
-			}
+		case res.err == nil:
+			r.commitAll(ctx, set)
 		case ctx.Err() != nil:
 			// The files are good, only the service may not know them yet: the
 			// next pass, maybe the next process's, sees to that.
 			for _, p := range set {
-				p.fail(set[0].reloadError(set, res))
+				p.fail(res.err)
 				r.leaveOwed(p)
 			}
 		default:
-			r.unload(ctx, set, set[0].reloadError(set, res), !res.TimedOut && res.Err == nil)
+			r.unload(ctx, set, res.err, res.search)
 		}
 	}
 }
@@ -223,12 +223,12 @@ func (r *Reconciler) unload(ctx context.Context, set []*pass, err error, search 
 // worked.
 func (r *Reconciler) settle(ctx context.Context, set []*pass) bool {
 	for _, same := range byKey(set, func(p *pass) string { return p.checkKey }) {
-		if same[0].checkKey != "" && !r.runCheck(ctx, same, same[0].check).OK() {
+		if same[0].checkKey != "" && !r.checkInPlace(ctx, same).OK() {
 			return false
 		}
 	}
 	for _, same := range byKey(set, func(p *pass) string { return p.reloadKey }) {
-		if same[0].reloadKey != "" && !r.runReload(ctx, same).OK() {
+		if same[0].reloadKey != "" && r.runReload(ctx, same).err != nil {
 			return false
 		}
 	}
@@ -248,10 +248,10 @@ func (r *Reconciler) onDisk(p *pass) (map[string]string, error) {
 	files := make(map[string]string, len(p.wants))
 	var failed []error
 	for _, w := range p.wants {
-		seen, err := r.sums.look(w.file.Path)
+		seen, err := r.look(w.file.Path, w.file.Block)
 		if err != nil {
 			failed = append(failed, err)
-		} else if seen.exists {
+		} else if seen.sum != "" {
 			files[w.file.Path] = seen.sum
 		}
 	}

@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -70,7 +69,7 @@ func (r *Reconciler) commit(p *pass) {
 	if p.applying && p.onlyDrift() {
 		p.st.fight.round(p.now)
 	}
-	p.reloaded = p.reloadKey != ""
+	p.reloaded = p.reloadKey != "" && !p.instead
 	p.err, p.owed, p.unsure = nil, false, false
 	r.adopt(p)
 	for i := range p.wants {
@@ -84,7 +83,7 @@ func (r *Reconciler) commit(p *pass) {
 // read for that.
 func (r *Reconciler) remember(w *want) {
 	var st unix.Stat_t
-	if lstat(w.seen.real, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
+	if w.file.Block == "" && lstat(w.seen.real, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
 		w.seen.note(&st)
 		w.seen.sum, w.dirty = w.sum, false
 		r.sums.put(w.seen.real, w.seen.id, time.Now(), w.sum)
@@ -129,32 +128,6 @@ func (r *Reconciler) leaveOwed(p *pass) {
 	p.owed = true
 }
 
-// checkStaged runs p's check on its staged files, if that is how it works.
-func (r *Reconciler) checkStaged(ctx context.Context, p *pass) error {
-	if !p.staged || p.checkKey == "" {
-		return nil
-	}
-	where := make(map[string]string, len(p.wants))
-	for _, w := range p.wants {
-		where[w.file.Path] = w.file.Path
-	}
-	for _, it := range p.tx.items {
-		if it.Op != opRemove {
-			where[it.Path] = it.Dir + "/" + it.Stage
-		}
-	}
-	c, _, err := p.unit.Check(where)
-	if err != nil {
-		return fmt.Errorf("cannot tell the check command: %w", err)
-	}
-	set := []*pass{p}
-	if res := r.runCheck(ctx, set, c); !res.OK() {
-		p.owed = p.owed || !p.dirty()
-		return p.checkError(set, res)
-	}
-	return nil
-}
-
 // A Ran tells how a check or a reload went.
 type Ran struct {
 	Argv     []string      `json:"argv"`
@@ -163,41 +136,12 @@ type Ran struct {
 	OK       bool          `json:"ok"`
 	Verdict  string        `json:"verdict"` // "exit status 1", "timed out after 30s", …
 	ExitCode int           `json:"exit_code"`
+	// Mode is how a check saw the files: CheckStaged, CheckWrapper, CheckOverlay
+	// or CheckSwap.
+	Mode CheckMode `json:"mode,omitempty"`
 	// Output is the command's, bounded; empty if Withheld.
 	Output   string `json:"output,omitempty"`
 	Withheld bool   `json:"withheld,omitempty"`
-}
-
-func (r *Reconciler) runCheck(ctx context.Context, set []*pass, c command.Command) command.Result {
-	at := r.now()
-	res := r.cfg.run(ctx, c)
-	ran := newRan(c.Argv, at, res, secret(set))
-	for _, p := range set {
-		if p.ran.check == nil || p.ran.check.OK { // a failure stays to be seen
-			p.ran.check = ran
-		}
-	}
-	return res
-}
-
-// runReload runs the reload that the passes of set have in common; but not as
-// long as files are in place that should not be.
-func (r *Reconciler) runReload(ctx context.Context, set []*pass) command.Result {
-	c, key := *set[0].unit.Reload, set[0].reloadKey
-	at := r.now()
-	res := command.Result{ExitCode: -1}
-	if rule, stuck := r.stuckFor(key); stuck {
-		res.Err = fmt.Errorf("not run: a failed change of rule %s is still in place", rule)
-	} else {
-		res = r.cfg.run(ctx, c)
-	}
-	ran := newRan(c.Argv, at, res, secret(set))
-	for _, p := range set {
-		if p.ran.reload == nil || p.ran.reload.OK {
-			p.ran.reload = ran
-		}
-	}
-	return res
 }
 
 // stuckFor returns a rule whose files could not be put back, and that loads
@@ -226,10 +170,6 @@ func newRan(argv []string, at time.Time, res command.Result, withheld bool) *Ran
 
 func (p *pass) checkError(set []*pass, res command.Result) error {
 	return commandError("check", p.check, secret(set), res)
-}
-
-func (p *pass) reloadError(set []*pass, res command.Result) error {
-	return commandError("reload", *p.unit.Reload, secret(set), res)
 }
 
 func commandError(what string, c command.Command, withheld bool, res command.Result) error {

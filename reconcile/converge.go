@@ -34,6 +34,7 @@ func (r *Reconciler) Converge(ctx context.Context, units []Unit) []Outcome {
 	for _, p := range passes {
 		if p.err == nil {
 			r.inspect(p)
+			r.keepTold(ctx, p)
 		}
 		for _, w := range p.wants {
 			if w.seen.real != "" {
@@ -90,7 +91,7 @@ func (r *Reconciler) begin(units []Unit, real bool) (passes []*pass, unlock func
 		paths := orphans[p.unit.Rule]
 		slices.Sort(paths)
 		for _, path := range paths {
-			p.orphans = append(p.orphans, orphan{path: path})
+			p.orphans = append(p.orphans, orphan{path: path, block: r.journal.state.wrote[path].block})
 		}
 		if real {
 			p.noteOrphans()
@@ -230,7 +231,7 @@ func groups(passes []*pass) [][]*pass {
 // staged files is each unit's own.
 func (p *pass) shares(q *pass) bool {
 	return p.reloadKey != "" && p.reloadKey == q.reloadKey ||
-		p.checkKey != "" && p.checkKey == q.checkKey && !p.staged && !q.staged
+		p.checkKey != "" && p.checkKey == q.checkKey && !p.ownCheck() && !q.ownCheck()
 }
 
 // byKey parts passes by what key says, in the order of their first.

@@ -38,9 +38,9 @@ func helper(text string) int {
 	}
 	reload := sh(seeScript, "reloads")
 	u := Unit{Rule: "web", Static: true, Reload: &reload, OnOrphan: OrphanRemove,
-		Check: func(map[string]string) (command.Command, bool, error) {
-			return sh(seeScript+noBad, "checks"), false, nil
-		}}
+		Check: &Check{Mode: CheckSwap, Command: func(Standing) (command.Command, error) {
+			return sh(seeScript+noBad, "checks"), nil
+		}}}
 	if text == "old" {
 		u.Files = []File{file("a.conf"), file("c.conf")}
 	} else {

@@ -118,9 +118,7 @@ func TestHungCommandDelaysNoOther(t *testing.T) {
 	}
 	h.approved["slow"] = true // these two services do not read each other's files
 	slow, fast := h.unit("slow", h.file("slow.conf", "slow")), h.unit("fast", h.file("fast.conf", "fast"))
-	slow.Check = func(map[string]string) (command.Command, bool, error) {
-		return command.Command{Argv: []string{"check-slow"}}, false, nil
-	}
+	slow.Check = checkBy(CheckSwap, "check-slow")
 	slow.Reload = &command.Command{Argv: []string{"reload-slow"}}
 	done := make(chan []Outcome)
 	go func() { done <- h.r.Converge(context.Background(), []Unit{slow, fast}) }()
@@ -279,11 +277,15 @@ func TestForget(t *testing.T) {
 
 func TestGroups(t *testing.T) {
 	one := func(check, reload string, staged bool) *pass {
-		return &pass{act: true, checkKey: check, reloadKey: reload, staged: staged}
+		mode := CheckSwap
+		if staged {
+			mode = CheckStaged
+		}
+		return &pass{unit: &Unit{Check: &Check{Mode: mode}}, act: true, checkKey: check, reloadKey: reload}
 	}
 	passes := []*pass{
 		one("c1", "r1", false), one("c2", "r2", false), one("c2", "r3", false), one("c9", "r3", true),
-		one("c9", "r4", true), one("", "", false), one("c3", "r1", false), {checkKey: "c1", reloadKey: "r2"}, one("c1", "r4", false),
+		one("c9", "r4", true), one("", "", false), one("c3", "r1", false), {unit: &Unit{}, checkKey: "c1", reloadKey: "r2"}, one("c1", "r4", false),
 	}
 	var got [][]int
 	for _, g := range groups(passes) {

@@ -119,21 +119,26 @@ func (h *host) unit(rule string, files ...File) Unit {
 	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	reload := command.Command{Argv: []string{"reload"}}
 	return Unit{Rule: rule, Files: files, Static: true, Reload: &reload, Guard: Guard{MaxLoss: 1},
-		Check: func(map[string]string) (command.Command, bool, error) {
-			return command.Command{Argv: []string{"check"}}, false, nil
-		}}
+		Check: checkBy(CheckSwap, "check")}
+}
+
+// checkBy is a check that runs the command in the mode.
+func checkBy(mode CheckMode, word string) *Check {
+	return &Check{Mode: mode, Command: func(Standing) (command.Command, error) {
+		return command.Command{Argv: []string{word}}, nil
+	}}
 }
 
 // withStagedCheck makes the unit's check read the staged files.
 func (u Unit) withStagedCheck() Unit {
 	files := u.Files
-	u.Check = func(staged map[string]string) (command.Command, bool, error) {
+	u.Check = &Check{Mode: CheckStaged, Command: func(at Standing) (command.Command, error) {
 		argv := []string{"check-staged"}
 		for _, f := range files {
-			argv = append(argv, staged[f.Path])
+			argv = append(argv, at.Files[f.Path])
 		}
-		return command.Command{Argv: argv}, true, nil
-	}
+		return command.Command{Argv: argv}, nil
+	}}
 	return u
 }
 
@@ -156,7 +161,18 @@ func (h *host) command(ctx context.Context, c command.Command) command.Result {
 			h.failChecks--
 			return fail("the check is broken")
 		}
-		files := h.all()
+		files, opened := h.all(), map[string]bool{}
+		if word != "check-blind" { // which asks somebody who does not see what is shown
+			for _, s := range c.Show {
+				if delete(files, s.At); s.From != "" {
+					b, err := os.ReadFile(s.From)
+					if err != nil {
+						h.Fatalf("%v", err)
+					}
+					files[s.At], opened[s.At] = string(b), true
+				}
+			}
+		}
 		if word == "check-staged" {
 			files = map[string]string{}
 			for _, path := range c.Argv[1:] {
@@ -167,12 +183,15 @@ func (h *host) command(ctx context.Context, c command.Command) command.Result {
 		}
 		for path, text := range files {
 			if strings.Contains(text, "bad") {
-				return fail(path + ": bad\n")
+				res := fail(path + ": bad\n")
+				res.Opened = opened
+				return res
 			}
 		}
 		for _, text := range files {
 			h.approved[text] = true
 		}
+		return command.Result{Opened: opened}
 	case strings.HasPrefix(word, "reload"):
 		files := h.all()
 		for path, text := range files {

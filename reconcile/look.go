@@ -23,7 +23,17 @@ type sighting struct {
 	id       fileID
 	mode     uint32 // permission bits with setuid, setgid, sticky
 	uid, gid uint32
-	sum      string // "" if it does not exist
+	sum      string // of what is ours; "" if it does not exist
+
+	rest *rest // of a file of which only a block is ours
+}
+
+// whole returns the sum of the whole file, "" if there is none.
+func (seen sighting) whole() string {
+	if seen.rest != nil {
+		return seen.rest.sum
+	}
+	return seen.sum
 }
 
 // A fileID changes whenever a file or its content does, but for a change

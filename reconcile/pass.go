@@ -23,6 +23,7 @@ type ruleState struct {
 	back    backoff
 	acted   time.Time // when it was last swapped or reloaded
 	fight   fight
+	live    *told // what the service was told; the Reconciler's mu guards it
 
 	report report
 }
@@ -50,22 +51,25 @@ type pass struct {
 	applying  bool // … and it is to make the disk as desired, not only to load what is there
 	check     command.Command
 	checkKey  string // "" without a check
-	staged    bool   // the check reads the staged files
+	checked   bool   // the check has passed before the files were put in place
 	reloadKey string // "" without a reload
+	live      bool   // the service can be told of the change
+	instead   bool   // … and was, in place of a reload
 
 	tx       *transaction
 	err      error // why it failed
 	reloaded bool  // the service has loaded the desired files
 	unsure   bool  // a reload was tried: who knows what is loaded
 	owed     bool  // and it could not be repaired
-	ran      struct{ check, reload *Ran }
+	ran      struct{ check, reload, verify *Ran }
 }
 
 // A want is one desired file and what stands in its place.
 type want struct {
 	unseen bool // it could not be looked at
 	file   *File
-	sum    string
+	bytes  []byte // of the whole file
+	sum    string // of what is ours
 	seen   sighting
 	dress  dress
 	dirty  bool // the disk differs
@@ -76,6 +80,7 @@ type want struct {
 // produces.
 type orphan struct {
 	path   string
+	block  string // the comment sign of a block, where that is all that is ours
 	seen   sighting
 	remove bool
 }
@@ -167,14 +172,17 @@ func (r *Reconciler) compare(p *pass) error {
 		if !ok || !bytes.Equal(known.bytes, f.Bytes) {
 			known = desired{f.Bytes, sumOf(f.Bytes)}
 		}
-		keep[f.Path], w.sum = known, known.sum
+		keep[f.Path], w.sum, w.bytes = known, known.sum, f.Bytes
 		if !cleanPath(f.Path) {
 			failed = append(failed, fmt.Errorf("cannot write %q: a path must be absolute and clean", f.Path))
 			continue
 		}
 		var err error
 		if w.dress, err = r.ids.dress(*f); err == nil {
-			w.seen, err = r.sums.look(f.Path)
+			w.seen, err = r.look(f.Path, f.Block)
+		}
+		if err == nil && f.Block != "" {
+			err = w.fillBlock(p.unit.Rule)
 		}
 		if err != nil {
 			w.unseen = true
@@ -192,7 +200,7 @@ func (r *Reconciler) compare(p *pass) error {
 	for i := range p.orphans {
 		o := &p.orphans[i]
 		var err error
-		if o.seen, err = r.sums.look(o.path); err != nil {
+		if o.seen, err = r.look(o.path, o.block); err != nil {
 			o.seen.exists = true // and not what muster wrote
 		}
 		ready := p.st.orphans[o.path].Add(r.cfg.OrphanAfter)
@@ -223,7 +231,7 @@ func (p *pass) isLoaded() bool {
 func (p *pass) isOurs() bool {
 	any := false
 	for _, w := range p.wants {
-		if !w.seen.exists {
+		if w.seen.sum == "" {
 			continue
 		}
 		if w.seen.sum != p.wrote[w.file.Path] && w.seen.sum != p.loaded[w.file.Path] {
@@ -237,15 +245,10 @@ func (p *pass) isOurs() bool {
 // commands finds out what the unit's check and reload are.
 func (p *pass) commands() error {
 	if p.unit.Check != nil {
-		where := make(map[string]string, len(p.wants))
-		for _, w := range p.wants {
-			where[w.file.Path] = w.file.Path
+		var err error
+		if p.check, p.checkKey, err = p.unit.Check.command(p.inPlace()); err != nil {
+			return err
 		}
-		c, staged, err := p.unit.Check(where)
-		if err != nil {
-			return fmt.Errorf("cannot tell the check command: %w", err)
-		}
-		p.check, p.staged, p.checkKey = c, staged, keyOf(c)
 	}
 	if p.unit.Reload != nil {
 		p.reloadKey = keyOf(*p.unit.Reload)
@@ -263,10 +266,13 @@ func keyOf(c command.Command) string {
 func (p *pass) print() string {
 	var s strings.Builder
 	for _, w := range p.wants {
-		fmt.Fprintf(&s, "%q %s %s %s %d:%d %o\n", w.file.Path, w.sum, w.dress, w.seen.sum, w.seen.uid, w.seen.gid, w.seen.mode)
+		fmt.Fprintf(&s, "%q %s %s %s %d:%d %o\n", w.file.Path, w.sum, w.dress, w.seen.whole(), w.seen.uid, w.seen.gid, w.seen.mode)
 	}
 	for _, o := range p.orphans {
 		fmt.Fprintf(&s, "%q - %s\n", o.path, o.seen.sum)
+	}
+	if p.unit.Check != nil {
+		s.WriteString(string(p.unit.Check.Mode))
 	}
 	s.WriteString(p.checkKey)
 	s.WriteString(p.reloadKey)

@@ -20,6 +20,8 @@ type Plan struct {
 	Files  []FileDiff `json:"files"`
 	Check  []string   `json:"check,omitempty"`  // argv that would run; of staged files with their final paths
 	Reload []string   `json:"reload,omitempty"` // argv that would run
+	Verify []string   `json:"verify,omitempty"` // argv that would run, or what is watched
+	Live   bool       `json:"live,omitempty"`   // the running service would be told, without a reload
 	// Verdict is the guard's; if it holds, the files would stay as they are.
 	Verdict Verdict  `json:"guard"`
 	Gained  []string `json:"gained,omitempty"`
@@ -95,7 +97,11 @@ func (p *pass) plan() Plan {
 	}
 	for _, o := range p.orphans {
 		if o.remove {
-			plan.Files = append(plan.Files, FileDiff{Path: o.path, Action: ActionRemove})
+			d := FileDiff{Path: o.path, Action: ActionRemove}
+			if o.block != "" {
+				d.Action, d.Old, d.New = ActionUpdate, o.seen.rest.with(), o.seen.rest.without()
+			}
+			plan.Files = append(plan.Files, d)
 			changed = true
 		}
 	}
@@ -119,8 +125,10 @@ func (p *pass) plan() Plan {
 		if p.checkKey != "" {
 			plan.Check = p.check.Argv
 		}
-		if p.unit.Reload != nil {
+		plan.Live = p.unit.Live != nil && p.tellable() == nil
+		if p.unit.Reload != nil && !plan.Live {
 			plan.Reload = p.unit.Reload.Argv
+			plan.Verify = p.unit.Verify.argv()
 		}
 	}
 	return plan
@@ -130,7 +138,7 @@ func (d *FileDiff) show(w want) {
 	if d.Sensitive {
 		return
 	}
-	d.New = w.file.Bytes
+	d.New = w.bytes
 	if w.seen.exists && w.seen.id.size <= huge {
 		d.Old, _ = os.ReadFile(w.seen.real) // what was readable a moment ago
 	}

@@ -8,7 +8,7 @@ import (
 // prepare plans p's transaction and stages its files.
 func (r *Reconciler) prepare(p *pass) error {
 	tx := &transaction{places: map[string]place{}}
-	p.tx = tx
+	p.tx, p.checked, p.live = tx, false, false
 	if !p.applying {
 		return nil
 	}
@@ -34,6 +34,7 @@ func (r *Reconciler) prepare(p *pass) error {
 			return err
 		}
 	}
+	p.live = p.tellable() == nil
 	return nil
 }
 
@@ -54,10 +55,13 @@ func (r *Reconciler) plan(tx *transaction, w *want) error {
 			return fmt.Errorf("cannot write %s: %w", w.file.Path, err)
 		}
 	}
-	it := &item{file: w.file, seen: w.seen, dress: w.dress, change: change{
+	it := &item{bytes: w.bytes, seen: w.seen, dress: w.dress, change: change{
 		Op: opSwap, Path: w.file.Path, Dir: dir, Name: name,
-		Stage: r.hide(name, "new"), Backup: r.hide(name, "old"), Old: w.seen.sum, New: w.sum,
+		Stage: r.hide(name, "new"), Backup: r.hide(name, "old"), Old: w.seen.whole(), New: w.sum,
 	}}
+	if w.file.Block != "" {
+		it.New, it.Block, it.Part = sumOf(w.bytes), w.file.Block, w.sum
+	}
 	if w.seen.exists && p.isMount(name) {
 		it.Op = opInPlace
 	}
@@ -84,8 +88,16 @@ func (r *Reconciler) planRemoval(tx *transaction, o orphan) error {
 		return fmt.Errorf("cannot remove %s: %w", o.path, err)
 	}
 	name := filepath.Base(o.seen.real)
-	tx.items = append(tx.items, &item{seen: o.seen, change: change{
-		Op: opRemove, Path: o.path, Dir: dir, Name: name, Backup: r.hide(name, "old"), Old: o.seen.sum,
-	}})
+	it := &item{seen: o.seen, change: change{
+		Op: opRemove, Path: o.path, Dir: dir, Name: name, Backup: r.hide(name, "old"), Old: o.seen.whole(),
+	}}
+	if o.block != "" { // the rest of the file stays
+		it.bytes = o.seen.rest.without()
+		it.Op, it.Block, it.Stage, it.New = opSwap, o.block, r.hide(name, "new"), sumOf(it.bytes)
+		if tx.places[dir].isMount(name) {
+			it.Op = opInPlace
+		}
+	}
+	tx.items = append(tx.items, it)
 	return nil
 }

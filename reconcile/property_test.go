@@ -14,8 +14,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
-
-	"muster/command"
 )
 
 // A machine drives a host through anything that can happen to it.
@@ -84,13 +82,15 @@ func (m *machine) desire(rule string, badToo bool) {
 	}
 	u := m.unit(rule, files...)
 	u.OnOrphan = rapid.SampledFrom([]string{"", OrphanRemove}).Draw(m.t, "orphans")
-	switch rapid.IntRange(0, 3).Draw(m.t, "check") {
-	case 0:
+	switch mode := rapid.SampledFrom([]CheckMode{CheckStaged, CheckSwap, CheckOverlay, CheckAuto}).Draw(m.t, "check"); {
+	case mode == CheckStaged:
 		u = u.withStagedCheck()
-	case 1:
-		u.Check = func(map[string]string) (command.Command, bool, error) {
-			return command.Command{Argv: []string{"check-" + rule}}, false, nil
-		}
+	case rapid.Bool().Draw(m.t, "own"):
+		u.Check = checkBy(mode, "check-"+rule)
+	case mode == CheckAuto && rapid.Bool().Draw(m.t, "blind"):
+		u.Check = checkBy(mode, "check-blind")
+	default:
+		u.Check = checkBy(mode, "check")
 	}
 	m.rules[rule] = u
 }

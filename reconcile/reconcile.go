@@ -76,6 +76,7 @@ type Reconciler struct {
 	stuck   map[string]record // intents that could not be undone
 	seen    map[string]bool   // directories that were swept
 	count   int               // of transactions
+	blind   map[string]bool   // keys of checks that see nothing in a mount namespace; "" for all
 }
 
 // Open takes the state directory, for this process alone, finishes or undoes
@@ -85,7 +86,7 @@ func Open(cfg Config) (*Reconciler, error) {
 	r := &Reconciler{
 		cfg: cfg, log: cfg.Logger,
 		rules: map[string]*ruleState{}, claims: map[string]string{},
-		stuck: map[string]record{}, seen: map[string]bool{},
+		stuck: map[string]record{}, seen: map[string]bool{}, blind: map[string]bool{},
 	}
 	if r.log == nil {
 		r.log = slog.Default()

@@ -46,9 +46,10 @@ type record struct {
 	Gained []string         `json:"gained,omitempty"`
 	Lost   map[string]int64 `json:"lost,omitempty"` // and since when they are missing
 
-	Owed bool   `json:"owed,omitempty"` // nothing is known to be loaded
-	Path string `json:"path,omitempty"`
-	Sum  string `json:"sum,omitempty"`
+	Owed  bool   `json:"owed,omitempty"` // nothing is known to be loaded
+	Path  string `json:"path,omitempty"`
+	Sum   string `json:"sum,omitempty"`
+	Block string `json:"block,omitempty"` // Sum is only that of a block, see change
 }
 
 // A change is what a transaction does to one file: everything that is needed
@@ -62,6 +63,8 @@ type change struct {
 	Backup string `json:"backup,omitempty"` // name of the old file from then on
 	Old    string `json:"old,omitempty"`
 	New    string `json:"new,omitempty"`
+	Block  string `json:"block,omitempty"` // only a block of the file is ours: the sign of its comments
+	Part   string `json:"part,omitempty"`  // the sum of the new block; "" with Block: it is removed
 }
 
 // What a change does.
@@ -87,8 +90,9 @@ type ruleRecord struct {
 	at      int64             // of the last success
 }
 
-// A wrote says for which rule muster wrote a path last, and what.
-type wrote struct{ rule, sum string }
+// A wrote says for which rule muster wrote a path last, and what: the whole
+// file, or a block in it whose comments have the given sign.
+type wrote struct{ rule, sum, block string }
 
 func newState() state {
 	return state{map[string]*ruleRecord{}, map[string]wrote{}, map[string]record{}, map[string]bool{}}
@@ -122,7 +126,7 @@ func (s *state) apply(rec record) {
 	case recMembers:
 		s.rule(rec.Rule).count(rec)
 	case recWrote:
-		s.wrote[rec.Path] = wrote{rec.Rule, rec.Sum}
+		s.wrote[rec.Path] = wrote{rec.Rule, rec.Sum, rec.Block}
 	case recReleased:
 		delete(s.wrote, rec.Path)
 	case recDir:
@@ -141,10 +145,13 @@ func (s *state) apply(rec record) {
 // close ends the transaction of rec: its files are the rule's now.
 func (s *state) close(rec record) {
 	for _, c := range s.open[rec.ID].Changes {
-		if c.Op == opRemove {
+		switch {
+		case c.Op == opRemove || c.Block != "" && c.Part == "":
 			delete(s.wrote, c.Path)
-		} else {
-			s.wrote[c.Path] = wrote{rec.Rule, c.New}
+		case c.Block != "":
+			s.wrote[c.Path] = wrote{rec.Rule, c.Part, c.Block}
+		default:
+			s.wrote[c.Path] = wrote{rec.Rule, c.New, ""}
 		}
 	}
 	delete(s.open, rec.ID)
@@ -223,7 +230,7 @@ func (s *state) snapshot() []record {
 	}
 	for _, path := range slices.Sorted(maps.Keys(s.wrote)) {
 		w := s.wrote[path]
-		recs = append(recs, record{Kind: recWrote, Path: path, Rule: w.rule, Sum: w.sum})
+		recs = append(recs, record{Kind: recWrote, Path: path, Rule: w.rule, Sum: w.sum, Block: w.block})
 	}
 	for _, dir := range slices.Sorted(maps.Keys(s.dirs)) {
 		recs = append(recs, record{Kind: recDir, Path: dir})

@@ -31,7 +31,7 @@ func TestStatusTellsWhy(t *testing.T) {
 		Files: []FileStatus{{Path: h.path("a.conf"), State: Failed, Since: since, Why: why,
 			Desired: short(sumOf([]byte("bad"))), Disk: short(sumOf([]byte("one"))), Loaded: short(sumOf([]byte("one")))}},
 		Members: names("a,b"), Gained: names("a,b"), Applied: begin,
-		Check:  &Ran{Argv: []string{"check"}, At: since, Verdict: "exit status 1", ExitCode: 1, Output: h.path("a.conf") + ": bad\n"},
+		Check:  &Ran{Argv: []string{"check"}, At: since, Mode: CheckSwap, Verdict: "exit status 1", ExitCode: 1, Output: h.path("a.conf") + ": bad\n"},
 		Reload: &Ran{Argv: []string{"reload"}, At: begin, OK: true, Verdict: "exit status 0"},
 	}
 	got := h.status("web")

@@ -207,7 +207,7 @@ func (r *Reconciler) stage(p place, it *item) error {
 			d.mode = &plain // as the kernel does when a file is written to
 		}
 	}
-	if err := r.write(p, it.Stage, bytes.NewReader(it.file.Bytes), like, d); err != nil {
+	if err := r.write(p, it.Stage, bytes.NewReader(it.bytes), like, d); err != nil {
 		return writeError(it.Path, err)
 	}
 	return nil

@@ -27,6 +27,8 @@ type Status struct {
 	Guard   Verdict   `json:"guard"`
 	Check   *Ran      `json:"check,omitempty"`  // last
 	Reload  *Ran      `json:"reload,omitempty"` // last
+	Verify  *Ran      `json:"verify,omitempty"` // of the last reload
+	Told    *Told     `json:"told,omitempty"`   // what the running service was told last
 }
 
 // A FileStatus tells how one file stands. Sums are the first 12 digits of a hex
@@ -58,6 +60,8 @@ type report struct {
 	verdict      Verdict
 	check        *Ran
 	reload       *Ran
+	verify       *Ran
+	told         *Told
 }
 
 // Status tells how every rule stands as of its last pass, sorted by name, and
@@ -70,7 +74,7 @@ func (r *Reconciler) Status() []Status {
 		rep := st.report
 		s := &Status{Rule: name, State: rep.state, Since: rep.since, Why: rep.why, Retry: rep.retry,
 			Files: slices.Clone(rep.files), Gained: rep.gained, Lost: rep.lost, Guard: rep.verdict,
-			Check: rep.check, Reload: rep.reload}
+			Check: rep.check, Reload: rep.reload, Verify: rep.verify, Told: rep.told}
 		if s.State == "" {
 			s.State = Pending
 		}
@@ -151,13 +155,13 @@ func (r *Reconciler) lookAgain(p *pass, tried bool) {
 		if w.file == nil || p.err == nil && !w.dirty {
 			continue
 		}
-		if seen, err := r.sums.look(w.file.Path); err == nil {
+		if seen, err := r.look(w.file.Path, w.file.Block); err == nil {
 			w.seen = seen
 			w.dirty = !seen.exists || seen.sum != w.sum || !w.dress.worn(seen)
 		}
 	}
 	for i := range p.orphans {
-		p.orphans[i].seen, _ = r.sums.look(p.orphans[i].path)
+		p.orphans[i].seen, _ = r.look(p.orphans[i].path, p.orphans[i].block)
 	}
 }
 
@@ -174,7 +178,7 @@ func (r *Reconciler) catchUp(p *pass) {
 	r.mu.Lock()
 	for _, w := range p.wants {
 		if had, known := r.journal.state.wrote[w.file.Path]; known && had.rule != p.unit.Rule {
-			recs = append(recs, record{Kind: recWrote, Path: w.file.Path, Rule: p.unit.Rule, Sum: had.sum})
+			recs = append(recs, record{Kind: recWrote, Path: w.file.Path, Rule: p.unit.Rule, Sum: had.sum, Block: had.block})
 		}
 	}
 	r.mu.Unlock()
@@ -218,7 +222,10 @@ func (r *Reconciler) publish(p *pass) {
 		rep.check = p.ran.check
 	}
 	if p.ran.reload != nil {
-		rep.reload = p.ran.reload
+		rep.reload, rep.verify = p.ran.reload, p.ran.verify
+	}
+	if len(p.out.Told) > 0 {
+		rep.told = &Told{At: p.now, Commands: p.out.Told}
 	}
 	rep.files = make([]FileStatus, 0, len(p.wants))
 	for _, w := range p.wants {

@@ -21,7 +21,7 @@ type transaction struct {
 // An item is one file of a transaction.
 type item struct {
 	change
-	file  *File // nil for one that is removed
+	bytes []byte // of the new file; nil for one that is removed
 	seen  sighting
 	dress dress
 }
@@ -55,6 +55,9 @@ func (tx *transaction) close() {
 // swap puts the new file of it in the old one's place, and keeps the old one.
 // If it fails or never returns, undo puts things right.
 func (r *Reconciler) swap(p place, it *item) error {
+	if it.Block != "" && it.seen.exists && !p.unchanged(it) {
+		return fmt.Errorf("cannot replace %s: somebody else changed it just now: it is looked at again", it.Path)
+	}
 	var err error
 	switch {
 	case it.Op == opRemove:

@@ -21,6 +21,10 @@ type File struct {
 	User, Group string
 	// MakeDirs creates missing directories, 0755.
 	MakeDirs bool
+	// Block says that only a block of the file is ours, and that Bytes are what
+	// stands in it: it is the sign that begins a comment there, as "#". The
+	// rest of the file is kept byte for byte.
+	Block string
 	// Sensitive content shows in no plan, error or status.
 	Sensitive bool
 }
@@ -36,14 +40,17 @@ type Unit struct {
 	// Static says that nothing of the membership is in the files: they are
 	// never held. Members is not looked at then.
 	Static bool
-	// Check returns the command that checks the files, given where each of them
-	// can be read (path to path), and whether it reads them there: then it runs
-	// before the files are swapped in, else after. It is nil for no check, and
-	// may be called more than once.
-	Check func(staged map[string]string) (c command.Command, usesStaged bool, err error)
+	// Check tells whether the service will take the files; nil for no check.
+	Check *Check
 	// Reload makes the service load the files; nil if nothing needs to.
 	Reload *command.Command
-	Guard  Guard
+	// Verify tells whether a reload that succeeded did what it should; nil if
+	// its word is enough. It counts only with a Reload.
+	Verify *Verify
+	// Live tells the running service of a change, where it can be told without
+	// a reload; nil where it cannot.
+	Live  *Live
+	Guard Guard
 	// Alone, Doubt and Failed are the view's: no other member is alive; this
 	// node suspects itself; these members failed (and did not leave).
 	Alone, Doubt bool
@@ -103,6 +110,8 @@ type Outcome struct {
 	Verdict Verdict
 	// Reloaded says that the service has loaded the files in this pass.
 	Reloaded bool
+	// Told are the commands that a running service was given (Unit.Live).
+	Told []string
 	// Err says why the State is Failed or Owed.
 	Err error
 	// Retry is when to call Converge again though nothing changed; zero for

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -28,23 +29,6 @@ type CommandOptions struct {
 	User    string            // empty: the agent's own
 }
 
-// CheckArgv returns the argv that checks r's files; nil if there is none.
-// staged maps each destination to where the file stands before it is put in
-// place. usesStaged says that the check wants to run before that.
-func (r *Rule) CheckArgv(staged map[string]string) (argv []string, usesStaged bool, err error) {
-	if r.Check == nil {
-		return nil, false, nil
-	}
-	argv, err = r.Check.args(&scope{staged: staged})
-	if err != nil {
-		if path := r.Check.unstaged(staged); path != "" {
-			err = fmt.Errorf("no file %s is staged", quoted(path))
-		}
-		err = fmt.Errorf("cannot evaluate check of rule %q: %w", r.Name, err)
-	}
-	return argv, r.Check.argv.uses&useStaged != 0, err
-}
-
 // ReloadArgv returns the argv that makes the service read r's files; nil if
 // there is none.
 func (r *Rule) ReloadArgv() ([]string, error) {
@@ -57,9 +41,6 @@ func (r *Rule) ReloadArgv() ([]string, error) {
 	}
 	return argv, nil
 }
-
-// CheckOptions returns how to run the check; zero if there is none.
-func (r *Rule) CheckOptions() CommandOptions { return r.Check.options() }
 
 // ReloadOptions returns how to run the reload; zero if there is none.
 func (r *Rule) ReloadOptions() CommandOptions { return r.Reload.options() }
@@ -84,20 +65,6 @@ func (c *Command) args(s *scope) ([]string, error) {
 	return argv, badArgv(argv)
 }
 
-// unstaged returns a file for which c asks and which is not staged.
-func (c *Command) unstaged(staged map[string]string) string {
-	for _, t := range c.argv.code.Variables() {
-		if t.RootName() != "staged" || len(t) < 2 {
-			continue
-		}
-		path := stepName(t[1])
-		if _, ok := staged[path]; !ok && path != "" {
-			return path
-		}
-	}
-	return ""
-}
-
 func badArgv(argv []string) error {
 	if len(argv) == 0 || argv[0] == "" {
 		return fmt.Errorf("it names no program")
@@ -110,23 +77,81 @@ func badArgv(argv []string) error {
 	return nil
 }
 
-// readCommand reads a command that is given as a list, or as a block with
-// more to say.
-func (b *block) readCommand(name string, allowed uses) *Command {
-	c := b.child(name)
-	attr := b.attrs[name]
+// commandAttrs lists what may stand in the blocks of the commands that a rule
+// which renders has.
+var commandAttrs = map[string][]string{
+	"check":  {"use", "with", "command", "mode", "wrapper", "timeout", "env", "user"},
+	"reload": {"use", "with", "command", "timeout", "env", "user"},
+	"verify": {"use", "with", "command", "workers", "timeout", "env", "user"},
+}
+
+// commandBlock returns the block that says more of a command, which may be a
+// consumer's; nil where the command is a list, or is not given. used is the
+// consumer's name.
+func (b *block) commandBlock(name string) (in *block, used string) {
+	c, attr := b.child(name), b.attrs[name]
 	switch {
 	case c != nil && attr != nil:
 		b.problem(attr.NameRange, fmt.Sprintf("`%s` is given twice", name), fmt.Sprintf("The block is at %s. Keep one of them.", placeOf(c.DefRange)))
+		return nil, ""
 	case attr != nil:
-		cmd := &Command{Timeout: defaultTimeout}
-		cmd.argv = b.readArgv(name, name, allowed)
-		return cmd
-	case c != nil:
-		s := b.open(c.Body, c.DefRange, shape{what: "a `" + name + "` block", attrs: []string{"command", "timeout", "env", "user"}})
-		return s.readCommandBody(name, allowed, 0)
+		if used = oneWord(attr.Expr); used == "" {
+			return nil, ""
+		}
+		return b.use(name, used, attr.Expr.Range(), nil), used
+	case c == nil:
+		return nil, ""
 	}
-	return nil
+	s := b.open(c.Body, c.DefRange, shape{what: "a `" + name + "` block", attrs: commandAttrs[name]})
+	if s.attrs["use"] == nil {
+		s.refuse([]string{"with"}, "has no meaning without `use`", "Write use = \"NAME\", with one of "+and(Consumers())+".")
+		return s, ""
+	}
+	s.refuse([]string{"command", "wrapper", "workers"}, "has no meaning beside `use`", "What `use` names has it already: keep one of them.")
+	with := s.expression("with", spec{what: "`with`", want: cty.Map(cty.String)})
+	if used = s.str("use"); used == "" || s.attrs["with"] != nil && with == nil {
+		return nil, used
+	}
+	in = s.use(name, used, s.attrs["use"].Expr.Range(), with)
+	if in != nil {
+		for _, a := range []string{"mode", "timeout", "env", "user"} {
+			if s.attrs[a] != nil {
+				in.attrs[a] = s.attrs[a]
+			}
+		}
+	}
+	return in, used
+}
+
+// oneWord returns the name of a consumer that e is: a string of one word, which
+// no command is.
+func oneWord(e hcl.Expression) string {
+	code, diags := native(e)
+	if diags.HasErrors() || len(code.Variables()) > 0 {
+		return ""
+	}
+	if _, ok := code.(*hclsyntax.TemplateExpr); !ok {
+		return ""
+	}
+	v, diags := code.Value(nil)
+	if diags.HasErrors() || !isString(v) || !consumerName.MatchString(v.AsString()) {
+		return ""
+	}
+	return v.AsString()
+}
+
+var consumerName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+// readReload reads how the service is made to read the files.
+func (b *block) readReload() (cmd *Command, used string) {
+	in, used := b.commandBlock("reload")
+	if attr := b.attrs["reload"]; attr != nil && used == "" {
+		return &Command{Timeout: defaultTimeout, argv: b.readArgv("reload", "reload", 0)}, ""
+	}
+	if in == nil {
+		return nil, used
+	}
+	return in.readCommandBody("reload", 0, 0), used
 }
 
 // readCommandBody reads the attributes that every block with a command has.

@@ -44,8 +44,8 @@ rule "blocks" {
 }
 `)
 	bare, lists, blocks := set.Rule("bare"), set.Rule("lists"), set.Rule("blocks")
-	if argv, staged, err := bare.CheckArgv(nil); argv != nil || staged || err != nil {
-		t.Error(argv, staged, err)
+	if argv, err := bare.CheckArgv(nil, ""); argv != nil || err != nil {
+		t.Error(argv, err)
 	}
 	if argv, err := bare.ReloadArgv(); argv != nil || err != nil {
 		t.Error(argv, err)
@@ -53,9 +53,9 @@ rule "blocks" {
 	if o := bare.CheckOptions(); !cmp.Equal(o, CommandOptions{}) {
 		t.Error(o)
 	}
-	argv, staged, err := lists.CheckArgv(map[string]string{"/etc/haproxy/haproxy.cfg": "/tmp/staged"})
-	if diff := cmp.Diff([]string{"haproxy", "-c", "-f", "/tmp/staged", "/tmp/staged"}, argv); diff != "" || !staged || err != nil {
-		t.Error(diff, staged, err)
+	argv, err := lists.CheckArgv(map[string]string{"/etc/haproxy/haproxy.cfg": "/tmp/staged"}, "")
+	if diff := cmp.Diff([]string{"haproxy", "-c", "-f", "/tmp/staged", "/tmp/staged"}, argv); diff != "" || lists.Check.Mode != CheckStaged || err != nil {
+		t.Error(diff, lists.Check.Mode, err)
 	}
 	argv, err = lists.ReloadArgv()
 	if diff := cmp.Diff([]string{"systemctl", "reload", "haproxy", "1"}, argv); diff != "" || err != nil {
@@ -64,9 +64,9 @@ rule "blocks" {
 	if diff := cmp.Diff(CommandOptions{Timeout: 30 * time.Second}, lists.ReloadOptions()); diff != "" {
 		t.Error(diff)
 	}
-	argv, staged, err = blocks.CheckArgv(nil)
-	if diff := cmp.Diff([]string{"nginx", "-t"}, argv); diff != "" || staged || err != nil {
-		t.Error(diff, staged, err)
+	argv, err = blocks.CheckArgv(nil, "")
+	if diff := cmp.Diff([]string{"nginx", "-t"}, argv); diff != "" || blocks.Check.Mode != CheckAuto || err != nil {
+		t.Error(diff, blocks.Check.Mode, err)
 	}
 	want := CommandOptions{Timeout: 10 * time.Second, Env: map[string]string{"LANG": "C", "N": "1"}, User: "www-data"}
 	if diff := cmp.Diff(want, blocks.CheckOptions()); diff != "" {
@@ -76,9 +76,9 @@ rule "blocks" {
 	if diff := cmp.Diff([]string{"nginx", "-s", "reload"}, argv); diff != "" || err != nil {
 		t.Error(diff, err)
 	}
-	_, staged, err = lists.CheckArgv(nil)
+	_, err = lists.CheckArgv(nil, "")
 	const wantErr = `cannot evaluate check of rule "lists": no file "/etc/haproxy/haproxy.cfg" is staged`
-	if err == nil || err.Error() != wantErr || !staged {
+	if err == nil || err.Error() != wantErr {
 		t.Errorf("error %v, want %s", err, wantErr)
 	}
 }

@@ -58,7 +58,13 @@ func (b *block) checkStaged(r Render) {
 		}
 		paths = append(paths, path)
 	}
-	for _, t := range r.Check.argv.code.Variables() {
+	var mentioned []hcl.Traversal
+	for _, e := range []*expr{r.Check.argv, r.Check.wrapper} {
+		if e != nil {
+			mentioned = append(mentioned, e.code.Variables()...)
+		}
+	}
+	for _, t := range mentioned {
 		if t.RootName() != "staged" || len(t) < 2 {
 			continue
 		}

@@ -67,7 +67,9 @@ func useSet(set *Set) {
 		for _, o := range outs {
 			staged[o.Destination] = "/tmp/x"
 		}
-		r.CheckArgv(staged)
+		r.CheckArgv(staged, "/tmp/w")
+		r.CheckWrapper(staged)
+		r.VerifyArgv()
 		r.ReloadArgv()
 		o := Occasion{Inputs: in, Event: cluster.Event{Type: cluster.EventUser, Name: "x", Payload: []byte("1e99999999")}, Run: &RunResult{}}
 		r.Wanted(o)

@@ -2,9 +2,12 @@ package rules
 
 import (
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -138,6 +141,44 @@ func TestTagsAreNoPaths(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, refused, ignoreTemplate); diff != "" {
 		t.Errorf("refused (-want +got):\n%s", diff)
+	}
+}
+
+// Every value of the templates' injection matrix, as a key: it chooses a file of
+// its own in the rule's directory, or none.
+func TestMatrixOfPaths(t *testing.T) {
+	r := templateRule(t, `destination = "/etc/muster/web-${each.key}.conf"
+	 for_each = group_by(members, "role")`)
+	text, err := os.ReadFile("../templates/testdata/hostile.values")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ms []cluster.Member
+	for line := range strings.Lines(string(text)) {
+		if role, err := strconv.Unquote(strings.TrimSpace(line)); err == nil && role != "" {
+			ms = append(ms, member(fmt.Sprintf("m%03d", len(ms)), cluster.Alive, "role", role))
+		}
+	}
+	v := view(1, ms...)
+	outs, refused, err := r.Outputs(Inputs{View: v, Members: v.Members})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]bool{}
+	for _, o := range outs {
+		files[o.Destination] = true
+		if name, ok := strings.CutPrefix(o.Destination, "/etc/muster/web-"); !ok || strings.Contains(name, "/") || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("%q is written", o.Destination)
+		}
+	}
+	for _, f := range refused {
+		if strings.ContainsFunc(f.Reason, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("a reason that is not fit to be shown: %q", f.Reason)
+		}
+	}
+	// é and e with an accent after it are one key: HCL's texts are composed (NFC).
+	if len(files) != len(outs) || len(outs)+len(refused) != len(ms)-1 || len(outs) < 60 || len(refused) < 30 {
+		t.Errorf("%d members, %d outputs, %d files, %d refused", len(ms), len(outs), len(files), len(refused))
 	}
 }
 

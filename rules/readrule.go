@@ -13,9 +13,9 @@ import (
 
 var ruleShape = shape{
 	what: "a rule",
-	attrs: []string{"description", "on", "check", "reload", "wait", "every", "on_orphan",
+	attrs: []string{"description", "on", "check", "reload", "verify", "runtime", "drain", "wait", "every", "on_orphan",
 		"when", "for", "nodes", "quorum", "queue", "signature"},
-	blocks: map[string][]string{"members": nil, "self": nil, "template": nil, "guard": nil, "check": nil, "reload": nil,
+	blocks: map[string][]string{"members": nil, "self": nil, "template": nil, "guard": nil, "check": nil, "reload": nil, "verify": nil,
 		"run": nil, "send": nil, "respond": nil, "locals": nil},
 	hints: map[string]string{
 		"retries":     "`retries` belongs in a `run` block.",
@@ -42,7 +42,7 @@ var ruleShape = shape{
 
 // The attributes and blocks that only one half of the language has.
 var (
-	renderOnly = []string{"check", "reload", "wait", "every", "guard", "on_orphan"}
+	renderOnly = []string{"check", "reload", "verify", "runtime", "drain", "wait", "every", "guard", "on_orphan"}
 	actOnly    = []string{"when", "for", "nodes", "quorum", "queue", "signature"}
 )
 
@@ -139,9 +139,12 @@ func (b *block) readRender(templates []*hcl.Block) Render {
 	for _, t := range templates {
 		r.Templates = append(r.Templates, b.readTemplate(t))
 	}
-	r.Check = b.readCommand("check", useStaged)
+	r.Check = b.readCheck()
 	b.checkStaged(r)
-	r.Reload = b.readCommand("reload", 0)
+	var used string
+	r.Reload, used = b.readReload()
+	r.Verify = b.readVerify(used)
+	b.readRuntime(&r)
 	return r
 }
 

@@ -16,7 +16,7 @@ import (
 var templateShape = shape{
 	what: "a `template` block",
 	attrs: []string{"source", "contents", "destination", "vars", "perms", "user", "group", "format", "create_dest_dirs",
-		"left_delimiter", "right_delimiter", "sensitive", "for_each", "max_output"},
+		"left_delimiter", "right_delimiter", "sensitive", "for_each", "max_output", "block"},
 	hints: map[string]string{
 		"mode":    "Write perms = \"0644\".",
 		"owner":   "Write user = \"…\".",
@@ -40,6 +40,7 @@ func (b *block) readTemplate(c *hcl.Block) *Template {
 		User:           s.account("user"),
 		Group:          s.account("group"),
 		CreateDestDirs: s.flag("create_dest_dirs"),
+		Block:          s.readBlock(),
 		Sensitive:      s.flag("sensitive"),
 		MaxOutput:      s.size("max_output", defaultMaxOutput, 1, 256<<20),
 		at:             placeOf(c.DefRange),
@@ -132,6 +133,18 @@ func (b *block) delimiter(name string) string {
 	}
 	return s
 }
+
+// readBlock reads the sign that begins a comment in a file of which only a
+// block is muster's.
+func (b *block) readBlock() string {
+	sign := b.str("block")
+	if b.attrs["block"] != nil && !commentSign.MatchString(sign) {
+		b.wrong("block", fmt.Sprintf("`block` cannot be \"%s\"", printable(sign)), "Write the sign that begins a comment in that file: block = \"#\".")
+	}
+	return sign
+}
+
+var commentSign = regexp.MustCompile(`^[!-/:-@\[-` + "`" + `{-~]{1,3}$`)
 
 // readPerms reads permission bits in octal: "0644", "644" or 0644.
 func (b *block) readPerms() *fs.FileMode {

@@ -8,12 +8,18 @@ import (
 // Render is what a rule that renders says beside whom it is about.
 type Render struct {
 	Templates []*Template
-	Check     *Command // nil: nothing to check
+	Check     *Check   // nil: nothing to check
 	Reload    *Command // nil: nothing to reload
-	Wait      Wait
-	Every     time.Duration // least time between two reloads
-	Guard     Guard
-	OnOrphan  string // OrphanReport or OrphanRemove
+	Verify    *Verify  // nil: a reload's own word is enough
+	// Runtime is the socket of a haproxy that is told of changes without a
+	// reload, as haproxy spells its address; empty: none. Drain is how long a
+	// server that goes may finish what it is at.
+	Runtime  string
+	Drain    time.Duration
+	Wait     Wait
+	Every    time.Duration // least time between two reloads
+	Guard    Guard
+	OnOrphan string // OrphanReport or OrphanRemove
 }
 
 // What happens to a file that a rule stopped producing.
@@ -53,6 +59,7 @@ type Template struct {
 	Perms                 *fs.FileMode
 	User, Group           string // names or numbers; empty: as they are
 	CreateDestDirs        bool
+	Block                 string // the comment sign of a block in the file; empty: all of it
 	Sensitive             bool
 	MaxOutput             int64 // bytes
 

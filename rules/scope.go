@@ -22,6 +22,7 @@ const (
 	useStaged
 	useRun
 	useLocal
+	useWrapper
 )
 
 // fromNetwork are the variables whose values other nodes choose.
@@ -51,6 +52,8 @@ var variables = map[string]variable{
 		"`each` is known only in `destination` and `vars` of a template with `for_each`.", cty.DynamicPseudoType},
 	"staged": {useStaged, nil,
 		"`staged` is known only in `check`: it holds the path of each file before it is put in place.", cty.Map(cty.String)},
+	"wrapper": {useWrapper, nil,
+		"`wrapper` is known only in the `command` of a `check` block that has a `wrapper`: it is the path of that file.", cty.String},
 	"run": {useRun, []string{"stdout", "exit_code"},
 		"`run` is known only after a `run` block of the same rule: it is what the command printed.",
 		cty.Object(map[string]cty.Type{"stdout": cty.String, "exit_code": cty.Number})},
@@ -79,6 +82,7 @@ type scope struct {
 	signer string // of event; empty: nobody
 	each   *Each
 	staged map[string]string
+	wrap   string // path of the check's wrapper
 	run    *RunResult
 
 	members, self, eachValue cty.Value // caches
@@ -124,6 +128,9 @@ func (s *scope) values(u uses, into map[string]cty.Value) {
 	}
 	if u&useStaged != 0 {
 		into["staged"] = stringMap(s.staged)
+	}
+	if u&useWrapper != 0 {
+		into["wrapper"] = cty.StringVal(s.wrap)
 	}
 	if u&useRun != 0 {
 		into["run"] = runValue(s.run)

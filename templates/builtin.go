@@ -22,6 +22,7 @@ var builtins = map[string]Format{
 	"ssh-config":              Hosts, // its values are names, addresses and numbers, and nothing else
 	"munin-hosts":             INI,
 	"ansible-hosts":           INI,
+	"haproxy-server-template": Haproxy,
 }
 
 // Builtin returns the text and the format of the built-in template called

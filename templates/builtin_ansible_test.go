@@ -122,7 +122,7 @@ func TestAnsibleIsNotInjected(t *testing.T) {
 		t.Fatalf("Ansible did not evaluate a variable, so this test shows nothing: %v", err)
 	}
 
-	file, in := attack(t, "ansible-hosts", injections(lookup, "web,"+lookup, "web\n[all:vars]\nx="+lookup, "web:vars", "web:children", "web] x=1\n[y", "all", "Ungrouped",
+	file, in := attack(t, "ansible-hosts", nil, injections(lookup, "web,"+lookup, "web\n[all:vars]\nx="+lookup, "web:vars", "web:children", "web] x=1\n[y", "all", "Ungrouped",
 		"127.0.0.1", "::1", "web1.yml", "WEB1.JSON", "web[1:3]", "web1:22", "web1 ansible_connection=local", "web,,db, web", ",", "1web", "web-1,web_1"), "role")
 	if diff := cmp.Diff(ansibleHosts(in), ansibleReads(t, file)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -1,26 +1,28 @@
 package templates
 
 import (
-	"encoding/json"
-	"fmt"
+	"cmp"
 	"maps"
+	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"muster/cluster"
 )
 
-// A readBuiltin is one of the built-ins, and how somebody who knows nothing of
-// templates reads what it prints: one entry for each member, all of whose
-// names and values are in it.
-type readBuiltin struct {
+// A builtinRow is one of the built-ins in the injection matrix: the tags that it
+// prints, and how somebody who knows nothing of templates reads what it prints:
+// one entry for each member, all of whose names and values are in it.
+type builtinRow struct {
 	vars  map[string]any
+	tags  []string
 	read  func(text string) ([]entry, error)
-	shows func(m cluster.Member) entry // what the entry of m has to be
+	shows func(m cluster.Member) entry // what the entry of m has to be; with no facts, if it has none
 }
 
 type entry struct {
@@ -28,28 +30,74 @@ type entry struct {
 	facts map[string]string
 }
 
-func readBuiltins() map[string]readBuiltin {
-	all := map[string]readBuiltin{
-		"prometheus-file-sd": {map[string]any{}, targetEntries, func(m cluster.Member) entry {
-			e := entry{m.Name, map[string]string{"target": m.Addr.String() + ":9100"}}
+// builtinRows holds a row for each built-in, by its name; behind a space stands
+// what else its vars are about.
+func builtinRows() map[string]builtinRow {
+	all := map[string]builtinRow{
+		"nginx-upstream": {map[string]any{"upstream": "web", "port": 8080, "weight_tag": "weight"}, []string{"port", "weight"}, upstreamEntries, func(m cluster.Member) entry {
+			return entry{dialled(m, "port", 8080), weightOf(m, map[string]string{})}
+		}},
+		"haproxy-backend": {map[string]any{"backend": "web", "port": 8080, "weight_tag": "weight"}, []string{"port", "weight"}, backendEntries, func(m cluster.Member) entry {
+			return entry{m.Name, weightOf(m, map[string]string{"address": dialled(m, "port", 8080)})}
+		}},
+		"haproxy-server-template": {map[string]any{"backend": "web", "slots": 9, "port": 8080, "weight_tag": "weight"}, []string{"port", "weight"}, slotEntries, func(m cluster.Member) entry {
+			return entry{m.Name, weightOf(m, map[string]string{"address": dialled(m, "port", 8080)})}
+		}},
+		"prometheus-file-sd": {map[string]any{}, []string{"metrics_port"}, targetEntries, func(m cluster.Member) entry {
+			e := entry{m.Name, map[string]string{"target": dialled(m, "metrics_port", 9100)}}
 			for _, k := range slices.Sorted(maps.Keys(m.Tags)) {
 				e.facts["serf_tag_"+labelled(k)] = m.Tags[k]
 			}
 			return e
 		}},
-		"dnsmasq-hosts": {map[string]any{"group_tag": "role"}, hostEntries, func(m cluster.Member) entry {
-			e := entry{m.Name, map[string]string{"address": m.Addr.String()}}
+		"dnsmasq-hosts": {map[string]any{"group_tag": "role"}, nil, hostEntries, func(m cluster.Member) entry {
+			e := entry{m.Name, map[string]string{"address": m.Addr.Unmap().String()}}
 			if m.Tags["role"] != "" {
 				e.facts["group"] = m.Tags["role"]
 			}
 			return e
 		}},
-		"ssh-config": {map[string]any{"user": "admin"}, sshEntries, func(m cluster.Member) entry {
-			return entry{m.Name, map[string]string{"hostname": m.Addr.String(), "hostkeyalias": m.Name + ".serf", "port": "22", "user": "admin"}}
+		"ssh-config": {map[string]any{"user": "admin"}, []string{"ssh_port"}, sshEntries, func(m cluster.Member) entry {
+			_, port, _ := net.SplitHostPort(dialled(m, "ssh_port", 22))
+			return entry{m.Name, map[string]string{"hostname": m.Addr.Unmap().String(), "hostkeyalias": m.Name + ".serf", "port": port, "user": "admin"}}
+		}},
+		"munin-hosts": {map[string]any{}, []string{"munin-group"}, muninEntries, func(m cluster.Member) entry {
+			addr := m.Addr.Unmap().String()
+			if m.Addr.Unmap().Is6() {
+				addr = "[" + addr + "]"
+			}
+			return entry{m.Name, map[string]string{"group": cmp.Or(m.Tags["munin-group"], "muster"), "address": addr, "use_node_name": "yes"}}
+		}},
+		"ansible-hosts": {map[string]any{"user": "admin"}, nil, ansibleEntries, func(m cluster.Member) entry {
+			e := entry{m.Name, map[string]string{"ansible_host": m.Addr.Unmap().String(), "ansible_user": "admin"}}
+			for g := range ansibleHosts([]cluster.Member{m}).Groups {
+				if g != "ungrouped" {
+					e.facts["["+g+"]"] = ""
+				}
+			}
+			return e
 		}},
 	}
-	maps.Copy(all, balancerBuiltins())
+	maps.Copy(all, balancerRows())
 	return all
+}
+
+// dialled is where m listens: the port that its tag says, or else otherwise.
+func dialled(m cluster.Member, tag string, otherwise int) string {
+	port := otherwise
+	if v := m.Tags[tag]; v != "" {
+		port, _ = strconv.Atoi(strings.TrimSpace(v))
+	}
+	return netip.AddrPortFrom(m.Addr.Unmap(), uint16(port)).String()
+}
+
+// weightOf adds the weight of m, if it says one.
+func weightOf(m cluster.Member, facts map[string]string) map[string]string {
+	if v := m.Tags["weight"]; v != "" {
+		n, _ := strconv.Atoi(strings.TrimSpace(v))
+		facts["weight"] = strconv.Itoa(n)
+	}
+	return facts
 }
 
 // labelled is key as a part of a label's name.
@@ -62,158 +110,104 @@ func labelled(key string) string {
 	}, key)
 }
 
-func targetEntries(text string) ([]entry, error) {
-	var groups []struct {
-		Targets []string          `json:"targets"`
-		Labels  map[string]string `json:"labels"`
-	}
-	d := json.NewDecoder(strings.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&groups); err != nil {
-		return nil, err
-	}
-	var es []entry
-	for _, g := range groups {
-		if len(g.Targets) != 1 {
-			return nil, fmt.Errorf("%d targets", len(g.Targets))
-		}
-		e := entry{g.Labels["serf_name"], g.Labels}
-		delete(e.facts, "serf_name")
-		e.facts["target"] = g.Targets[0]
-		es = append(es, e)
-	}
-	return es, nil
-}
-
-func hostEntries(text string) ([]entry, error) {
-	var es []entry
-	for line := range strings.Lines(text) {
-		line, _, _ = strings.Cut(line, "#")
-		words := strings.Fields(line)
-		if len(words) == 0 {
-			continue
-		}
-		if len(words) < 2 || len(words) > 3 {
-			return nil, fmt.Errorf("%d words in %q", len(words), line)
-		}
-		name, ok := strings.CutSuffix(words[1], ".serf")
-		if !ok {
-			return nil, fmt.Errorf("the name of somebody else in %q", line)
-		}
-		e := entry{name, map[string]string{"address": words[0]}}
-		if len(words) == 3 {
-			if e.facts["group"], ok = strings.CutSuffix(words[2], ".role.serf"); !ok {
-				return nil, fmt.Errorf("a group of somebody else in %q", line)
-			}
-		}
-		es = append(es, e)
-	}
-	return es, nil
-}
-
-// sshEntries reads ssh_config(5): a keyword and its arguments on each line, which
-// `=` and quotes may set off.
-func sshEntries(text string) ([]entry, error) {
-	var es []entry
-	for line := range strings.Lines(text) {
-		words := strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" \t\r\n\f=\"'", r) })
-		switch {
-		case len(words) == 0 || strings.HasPrefix(words[0], "#"):
-			continue
-		case len(words) != 2:
-			return nil, fmt.Errorf("%d words in %q", len(words), line)
-		}
-		keyword := strings.ToLower(words[0])
-		if keyword == "host" {
-			name, ok := strings.CutSuffix(words[1], ".serf")
-			if !ok || strings.ContainsAny(name, "*?!,") {
-				return nil, fmt.Errorf("the name of somebody else in %q", line)
-			}
-			es = append(es, entry{name, map[string]string{}})
-			continue
-		}
-		if len(es) == 0 {
-			return nil, fmt.Errorf("%q is for all hosts", line)
-		}
-		facts := es[len(es)-1].facts
-		if _, twice := facts[keyword]; twice {
-			return nil, fmt.Errorf("a second %s in %q", keyword, line)
-		}
-		facts[keyword] = words[1]
-	}
-	return es, nil
-}
-
-// checkHostile renders a built-in for two honest members and one that puts v
-// into place. That one is left out, or has its one entry, made of its values
-// and of nothing else; the honest ones are there in any case.
-func checkHostile(t testing.TB, tm *Template, b readBuiltin, place, v string) {
+// checkHostile renders a built-in for two honest members and a hostile one. That
+// one is left out, or has its one entry, made of its values and of nothing else;
+// the honest ones are there in any case.
+func checkHostile(t testing.TB, tm *Template, b builtinRow, evil cluster.Member) {
 	t.Helper()
-	addr := func(i byte) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, i}) }
-	evil := cluster.Member{Name: "m", Addr: addr(2), Status: cluster.Alive, Tags: map[string]string{}}
-	switch place {
-	case "name":
-		evil.Name = v
-	case "key":
-		evil.Tags[v] = "x"
-	default: // a tag
-		evil.Tags[place] = v
-	}
 	honest := []cluster.Member{
-		{Name: "a", Addr: addr(1), Status: cluster.Alive, Tags: map[string]string{"role": "web"}},
-		{Name: "z", Addr: addr(3), Status: cluster.Alive},
+		{Name: "a", Addr: netip.MustParseAddr("10.9.8.1"), Status: cluster.Alive, Tags: map[string]string{"role": "web", "host": "first.example"}},
+		{Name: "z", Addr: netip.MustParseAddr("10.9.8.3"), Status: cluster.Alive, Tags: map[string]string{"host": "second.example, third.example"}},
 	}
-	if v == "a" || v == "z" {
+	if evil.Name == "a" || evil.Name == "z" {
 		return // the cluster has a name once
 	}
 	r, err := tm.Execute(Data{Rule: "r", Vars: b.vars, Members: []cluster.Member{honest[0], evil, honest[1]}})
 	if err != nil {
-		t.Errorf("%s, %s %q: %v", tm.name, place, v, err)
+		t.Errorf("%s, %+v: %v", tm.name, evil, err)
 		return
 	}
 	got, err := b.read(string(r.Bytes))
 	if err != nil {
-		t.Errorf("%s, %s %q: %v in:\n%s", tm.name, place, v, err, r.Bytes)
+		t.Errorf("%s, %+v: %v in:\n%s", tm.name, evil, err, r.Bytes)
 		return
 	}
 	want := []entry{b.shows(honest[0]), b.shows(honest[1])}
 	if len(r.Refused) == 0 {
 		want = append(want, b.shows(evil))
 	}
-	slices.SortFunc(want, func(a, b entry) int { return strings.Compare(a.name, b.name) })
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(entry{})); diff != "" {
-		t.Errorf("%s, %s %q, refused %v (-want +got):\n%s", tm.name, place, v, r.Refused, diff)
+	for _, f := range r.Refused {
+		checkRefusal(t, tm.name, f)
+		if f.Member != evil.Name {
+			t.Errorf("%s, %+v: an honest member is left out: %+v", tm.name, evil, f)
+		}
+	}
+	want = slices.DeleteFunc(want, func(e entry) bool { return e.facts == nil })
+	byName := func(a, b entry) int { return strings.Compare(a.name, b.name) }
+	slices.SortFunc(want, byName)
+	slices.SortFunc(got, byName)
+	if diff := gocmp.Diff(want, got, gocmp.AllowUnexported(entry{})); diff != "" {
+		t.Errorf("%s, %+v, refused %v (-want +got):\n%s", tm.name, evil, r.Refused, diff)
 	}
 }
 
-// places are where a member can speak.
-var places = []string{"name", "key", "role", "note"}
+// evil is a member that says v in a place: its name, the key of a tag, or a tag.
+func evil(place, v string) cluster.Member {
+	m := cluster.Member{Name: "m", Addr: netip.MustParseAddr("10.0.0.2"), Status: cluster.Alive, Tags: map[string]string{}}
+	switch place {
+	case "name":
+		m.Name = v
+	case "key":
+		m.Tags[v] = "x"
+	default:
+		m.Tags[place] = v
+	}
+	return m
+}
 
-// TestBuiltinsAndHostileMembers proves that no member gets more out of a
-// built-in than its own entry.
-func TestBuiltinsAndHostileMembers(t *testing.T) {
-	for name, b := range readBuiltins() {
+// places are where a member can speak to a built-in.
+func (b builtinRow) places() []string {
+	return append([]string{"name", "key", "role", "note"}, b.tags...)
+}
+
+// TestMatrixOfBuiltins proves that no member gets more out of a built-in than
+// its own entry.
+func TestMatrixOfBuiltins(t *testing.T) {
+	all := builtinRows()
+	for _, name := range Builtins() {
+		if _, ok := all[name]; !ok {
+			t.Errorf("the built-in %s has no row in the matrix", name)
+		}
+	}
+	for name, b := range all {
 		tm := parseBuiltin(t, name)
-		for _, place := range places {
+		for _, place := range b.places() {
 			for _, v := range hostile {
-				checkHostile(t, tm, b, place, v)
+				checkHostile(t, tm, b, evil(place, v))
 			}
+		}
+		for _, a := range addresses() {
+			m := evil("note", "x")
+			m.Addr = a
+			checkHostile(t, tm, b, m)
 		}
 	}
 }
 
 func FuzzBuiltins(f *testing.F) {
-	for _, v := range hostile {
-		f.Add(v)
+	for i, v := range hostile {
+		if i%10 == 0 { // the matrix has them all
+			f.Add(v)
+		}
 	}
-	builtins, parsed := readBuiltins(), map[string]*Template{}
+	builtins, parsed := builtinRows(), map[string]*Template{}
 	for name := range builtins {
 		parsed[name] = parseBuiltin(f, name)
 	}
 	f.Fuzz(func(t *testing.T, v string) {
 		for name, b := range builtins {
-			for _, place := range places {
-				checkHostile(t, parsed[name], b, place, v)
+			for _, place := range b.places() {
+				checkHostile(t, parsed[name], b, evil(place, v))
 			}
 		}
 	})
@@ -221,12 +215,11 @@ func FuzzBuiltins(f *testing.F) {
 
 // A port that is none leaves its member out.
 func TestBuiltinsAndHostilePorts(t *testing.T) {
-	for name, tag := range map[string]string{"prometheus-file-sd": "metrics_port", "ssh-config": "ssh_port",
-		"nginx-upstream": "port", "nginx-map": "port", "keepalived-real-servers": "port", "varnish-directors": "port"} {
-		tm, vars := parseBuiltin(t, name), readBuiltins()[name].vars
+	for name, tag := range map[string]string{"nginx-upstream": "port", "nginx-map": "port", "haproxy-backend": "port", "haproxy-server-template": "port",
+		"keepalived-real-servers": "port", "varnish-directors": "port", "prometheus-file-sd": "metrics_port", "ssh-config": "ssh_port"} {
+		tm := parseBuiltin(t, name)
 		for _, v := range hostile {
-			m := cluster.Member{Name: "m", Addr: netip.MustParseAddr("10.0.0.1"), Tags: map[string]string{tag: v}}
-			r, err := tm.Execute(Data{Vars: vars, Members: []cluster.Member{m}})
+			r, err := tm.Execute(Data{Vars: builtinRows()[name].vars, Members: []cluster.Member{evil(tag, v)}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -240,6 +233,7 @@ func TestBuiltinsAndHostilePorts(t *testing.T) {
 
 func parseBuiltin(t testing.TB, name string) *Template {
 	t.Helper()
+	name, _, _ = strings.Cut(name, " ")
 	text, f, ok := Builtin(name)
 	if !ok {
 		t.Fatalf("no built-in %s", name)

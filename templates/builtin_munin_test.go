@@ -38,7 +38,7 @@ func injections(more ...string) []string { return slices.Concat(hostile, more) }
 // attack renders a built-in for honest members and one for each hostile value
 // in each place, and returns the members that are in the file. Each of the
 // others must be reported.
-func attack(t *testing.T, name string, values []string, tags ...string) (file []byte, in []cluster.Member) {
+func attack(t *testing.T, name string, vars map[string]any, values []string, tags ...string) (file []byte, in []cluster.Member) {
 	t.Helper()
 	honest := crowd(3)
 	all := slices.Clone(honest)
@@ -55,9 +55,10 @@ func attack(t *testing.T, name string, values []string, tags ...string) (file []
 		all = append(all, m)
 	}
 	cluster.SortMembers(all)
-	r := renderBuiltin(t, name, Data{Rule: "r", Members: all})
+	r := renderBuiltin(t, name, Data{Rule: "r", Vars: vars, Members: all})
 	out := map[string]bool{}
 	for _, f := range r.Refused {
+		checkRefusal(t, name, f)
 		out[f.Member] = true
 	}
 	for _, m := range all {
@@ -154,7 +155,7 @@ func TestMuninTakesBuiltin(t *testing.T) {
 // Whatever members call themselves and their groups: munin reads those that
 // are in the file, as they are, and nothing else.
 func TestMuninIsNotInjected(t *testing.T) {
-	file, in := attack(t, "munin-hosts", injections("web;x", "a]b", "web]\ncontact.x.command touch /tmp/x\n[a", "..", ".", "../..", "datafile", "LIMITS", "index.html",
+	file, in := attack(t, "munin-hosts", nil, injections("web;x", "a]b", "web]\ncontact.x.command touch /tmp/x\n[a", "..", ".", "../..", "datafile", "LIMITS", "index.html",
 		"ssh://10.0.0.1", "a:b", "web1\n  address ssh://x", "htmlconf.storable", "a;b;c"), "munin-group")
 	if diff := gocmp.Diff(muninHosts(in), muninReads(t, file)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

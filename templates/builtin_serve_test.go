@@ -7,10 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -42,33 +40,6 @@ func serving(t *testing.T, n int) []cluster.Member {
 	}
 	cluster.SortMembers(ms)
 	return ms
-}
-
-// serve starts a server, which ends with the test, and waits until it answers.
-func serve(t *testing.T, listens string, argv ...string) {
-	t.Helper()
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	var log strings.Builder
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait() // how it ends is not the question
-		if t.Failed() {
-			t.Logf("%s: %s", argv[0], log.String())
-		}
-	})
-	for range 1200 {
-		if c, err := net.Dial("unix", listens); err == nil {
-			c.Close()
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Fatalf("%s does not listen on %s", argv[0], listens)
 }
 
 // ask returns the status and the body of an answer of the server at a socket.

@@ -23,7 +23,7 @@ func builtinCases() map[string]Data {
 		{Name: "web2", Addr: netip.MustParseAddr("fd00::2"), Status: cluster.Alive, Tags: map[string]string{"role": "web", "port": "8081", "weight": "5"}},
 		{Name: "web3", Addr: netip.MustParseAddr("::ffff:10.0.0.3"), Status: cluster.Alive, Tags: map[string]string{"weight": "100"}},
 	}
-	vars := map[string]any{"upstream": "web", "backend": "web", "port": 8080, "variable": "$node", "director": "web",
+	vars := map[string]any{"upstream": "web", "backend": "web", "port": 8080, "variable": "$node", "director": "web", "slots": 10,
 		"virtual": "10.9.9.9", "virtual_port": 80, "lvs_method": "TUN"}
 	all := map[string]any{"upstream": "web", "backend": "web", "port": "8080", "weight_tag": "weight", "zone": "web", "max_fails": 0,
 		"fail_timeout": "5s", "method": "least_conn", "keepalive": 16, "mode": "tcp", "balance": "leastconn", "check": false,
@@ -31,7 +31,7 @@ func builtinCases() map[string]Data {
 		"domain": "nodes.example.org", "group_tag": "role", "user": "admin",
 		"variable": "$node", "source": "$http_x_node", "default": "127.0.0.1:9", "hostnames": true, "max_key": 110,
 		"director": "web", "kind": "random", "probe": "/health", "host_header": "web.example", "connect_timeout": "1s", "max_connections": 100,
-		"first_byte_timeout": "9s", "between_bytes_timeout": "8s", "short": true,
+		"first_byte_timeout": "9s", "between_bytes_timeout": "8s", "short": true, "slots": 20,
 		"virtual": "fd00::9", "virtual_port": 80, "lvs_method": "TUN", "lvs_sched": "wrr", "persistence_timeout": 60, "sorry_server": "fd00::8"}
 	hostile := []cluster.Member{ms[0],
 		{Name: "web2", Addr: ms[1].Addr, Tags: map[string]string{"port": "80;}\nserver{", "weight": "1 backup"}},
@@ -99,7 +99,7 @@ func TestBuiltinsAreKept(t *testing.T) {
 		}
 		switch {
 		case tm.format == JSON:
-			if len(tm.blocks) > 0 {
+			if len(tm.blocks) != 1 || tm.blocks[0].keep || !tm.blocks[0].native {
 				t.Errorf("%s: blocks %v", name, tm.blocks)
 			}
 		case len(tm.blocks) != 1 || !tm.blocks[0].keep || tm.blocks[0].native != native:

@@ -1,9 +1,6 @@
 package templates
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // haproxy, after "Quoting and escaping" of its configuration manual and
 // parse_line in src/tools.c: quotes count anywhere in a word, # begins a
@@ -18,7 +15,19 @@ const (
 	haComment
 )
 
-// The context's col is 1 right after a quote with which a word begins.
+// The context's col is 1 right after a quote with which a word begins; depth
+// counts the parentheses that are open in the word, in quotes or not: what is
+// in them are the arguments of a fetch or a converter, which end at the next
+// comma or parenthesis ("Converters" and "Fetching samples" of the manual). base
+// says where in a log format's expression it is.
+
+// The context's base: %, then {flags} perhaps, then a name or [an expression].
+const (
+	haText    = iota
+	haPercent // right after a % or its flags
+	haFlags   // within { }
+	haSample  // within [ ]
+)
 
 var (
 	haproxyBare   = chars(alnum + "_.:-/@+=,*~[]|&?")
@@ -30,17 +39,15 @@ func haproxyGrammar() *grammar {
 	return &grammar{
 		scan: scanHaproxy, after: afterHaproxy, print: printHaproxy,
 		brackets: func(c context) bool {
-			switch c.word {
-			case "server", "server-template", "bind", "peer", "source", "nameserver", "log", "usesrc":
-				return c.state <= haMid
-			}
-			return false
+			return c.state <= haMid && addressed(c)
 		},
 		join: func(a, b context) (context, bool) {
 			joinWords(&a, &b)
 			a.arg, b.arg = min(a.arg, b.arg), min(a.arg, b.arg)
 			a.tail, b.tail = max(a.tail, b.tail), max(a.tail, b.tail)
 			a.col, b.col = max(a.col, b.col), max(a.col, b.col)
+			a.depth, b.depth = max(a.depth, b.depth), max(a.depth, b.depth)
+			a.base, b.base = max(a.base, b.base), max(a.base, b.base)
 			if a.state <= haMid && b.state <= haMid {
 				a.state, b.state = haStart, haStart
 			}
@@ -61,6 +68,8 @@ func scanHaproxy(c context, s string) context {
 
 func stepHaproxy(c context, b byte) context {
 	c.col = 0
+	c.depth = parensHaproxy(c, b)
+	c.base = percentHaproxy(c, b)
 	switch {
 	case b == '\n':
 		return context{}
@@ -100,9 +109,9 @@ func stepHaproxy(c context, b byte) context {
 		c.state = haComment
 	case isBlank(b):
 		if c.state == haMid {
-			c.arg = min(c.arg+1, 2)
+			c.arg = min(c.arg+1, 3)
 		}
-		c.state = haStart
+		c.state, c.depth, c.base = haStart, 0, haText
 	default:
 		c.state = haMid
 		if c.arg == 0 && len(c.word) < 32 {
@@ -110,6 +119,34 @@ func stepHaproxy(c context, b byte) context {
 		}
 	}
 	return c
+}
+
+// parensHaproxy returns how many parentheses are open after b at c.
+func parensHaproxy(c context, b byte) int {
+	switch {
+	case c.state == haComment:
+	case b == '(':
+		return min(c.depth+1, maxNested)
+	case b == ')':
+		return max(c.depth-1, 0)
+	}
+	return c.depth
+}
+
+// percentHaproxy returns where in a log format's expression b leads.
+func percentHaproxy(c context, b byte) int {
+	switch {
+	case c.state == haComment:
+	case c.base == haText && b == '%', c.base == haFlags && b == '}':
+		return haPercent
+	case c.base == haPercent && b == '{':
+		return haFlags
+	case c.base == haPercent && b == '[':
+		return haSample
+	case c.base == haFlags, c.base == haSample && (b != ']' || c.depth > 0):
+		return c.base
+	}
+	return haText
 }
 
 func afterHaproxy(c context) (context, string) {
@@ -120,6 +157,8 @@ func afterHaproxy(c context) (context, string) {
 		return c, "right after a backslash"
 	case c.tail != noTail:
 		return c, "right after the name of a variable: it would become part of the name"
+	case c.base == haPercent || c.base == haFlags:
+		return c, "right after a percent sign, with which haproxy begins an expression"
 	case c.state == haStart:
 		c.state = haMid
 	}
@@ -157,7 +196,7 @@ func printHaproxy(dst []byte, at spot, v *value) ([]byte, string) {
 	if why != "" {
 		return dst, why
 	}
-	if why := wordHaproxy(at.context, s, v.kind == isNumber); why != "" {
+	if why := wordHaproxy(dst, at.context, s, v.kind == isNumber); why != "" {
 		return dst, why
 	}
 	switch at.state {
@@ -175,21 +214,36 @@ func printHaproxy(dst []byte, at spot, v *value) ([]byte, string) {
 	return append(dst, s...), refused(s, haproxyBare, unspaced, "in a bare word of haproxy")
 }
 
-// wordHaproxy says why s cannot begin a word, or "".
-func wordHaproxy(c context, s string, number bool) string {
+// wordHaproxy says why s cannot come after dst in a word, or "".
+func wordHaproxy(dst []byte, c context, s string, number bool) string {
+	quoted := c.state == haDouble || c.state == haSingle
+	begins := c.state == haStart || quoted && (c.col == 1 || opensQuote(dst))
 	switch {
-	case c.state != haStart && !((c.state == haDouble || c.state == haSingle) && c.col == 1):
-	case strings.HasPrefix(s, "-") && !number:
+	case c.state == haComment:
+	case (c.depth > 0 || c.base == haSample) && strings.ContainsAny(s, `(),[]"'\`):
+		return "it has a comma, a parenthesis, a bracket, a quote or a backslash, which would change an expression"
+	case begins && strings.HasPrefix(s, "-") && !number:
 		return "it begins with -, which begins an option"
-	case (c.word == "server" || c.word == "server-template") && localSocket.MatchString(s):
+	case !addressed(c) || c.arg > 2:
+	case begins && strings.HasPrefix(s, "/"), strings.Contains(s, "@"):
 		return "it names a socket or a file of this host"
+	case strings.Contains(s, "$"):
+		return "it has a dollar sign, with which haproxy begins a variable in any address"
 	}
 	return ""
 }
 
-// localSocket matches addresses that are none of the network's ("Address
-// formats" of haproxy's configuration manual).
-var localSocket = regexp.MustCompile(`^(/|(\w+\+)*(unix|abnsz?|fd|sockpair)@)`)
+// addressed reports whether the words after the first have an address among
+// them. Those with an @ are sockets, files and descriptors (unix@, uxst@, abns@,
+// fd@, …; "Address formats" of the manual); and whatever quotes there are,
+// str2sa_range in src/tools.c replaces ${NAME} in all of them.
+func addressed(c context) bool {
+	switch c.word {
+	case "server", "server-template", "bind", "peer", "source", "nameserver", "log", "usesrc":
+		return true
+	}
+	return false
+}
 
 func escapeHaproxy(dst []byte, s string, st state) []byte {
 	for i := range len(s) {

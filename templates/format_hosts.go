@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -74,6 +75,10 @@ func printHosts(dst []byte, at spot, v *value) ([]byte, string) {
 	if v.kind == isAddr { // never in brackets, whatever follows
 		s = strings.Trim(s, "[]")
 	}
+	word := s
+	if at.state == hoMid {
+		word = string(dst[bytes.LastIndexAny(dst, " \t\r\n")+1:]) + s
+	}
 	dst = append(dst, s...)
 	switch {
 	case at.state == hoComment:
@@ -86,15 +91,15 @@ func printHosts(dst []byte, at spot, v *value) ([]byte, string) {
 		}
 		return dst, ""
 	}
-	return dst, badHost(s, at)
+	return dst, badHost(s, word, at)
 }
 
-// badHost says why s cannot be a host's name, or a part of one, or "".
-func badHost(s string, at spot) string {
+// badHost says why s cannot be a host's name, or a part of one, or "". word is
+// the name so far.
+func badHost(s, word string, at spot) string {
 	if why := refused(s, hostName, onlyASCII, "in a host's name"); why != "" {
 		return why
 	}
-	lower := strings.TrimSuffix(strings.ToLower(s), ".")
 	switch {
 	case s == "" && at.state == hoStart:
 		return "it is empty, and a name would be missing"
@@ -102,7 +107,7 @@ func badHost(s string, at spot) string {
 		return "a name begins with a letter or a digit"
 	case strings.Contains(s, ".."):
 		return "a name has no empty labels"
-	case isLocal(lower):
+	case isLocal(s), isLocal(word):
 		return "the name belongs to every host itself"
 	case len(s) > 253:
 		return fmt.Sprintf("a name has at most 253 bytes, not %d", len(s))
@@ -115,8 +120,9 @@ func badHost(s string, at spot) string {
 	return ""
 }
 
-// isLocal reports whether name, in lower case, means the host that asks.
+// isLocal reports whether name means the host that asks.
 func isLocal(name string) bool {
+	name = strings.TrimSuffix(strings.ToLower(name), ".")
 	first, _, _ := strings.Cut(name, ".")
 	switch first {
 	case "localhost", "localhost4", "localhost6", "loopback", "broadcasthost":

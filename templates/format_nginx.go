@@ -1,6 +1,10 @@
 package templates
 
-import "strings"
+import (
+	"bytes"
+	"regexp"
+	"strings"
+)
 
 // nginx, after ngx_conf_read_token in src/core/ngx_conf_file.c: words end at
 // a blank, a semicolon or an opening brace; quotes and # count at a word's
@@ -17,10 +21,11 @@ const (
 )
 
 // The context's col is 1 right after an opening quote: a word begins there too.
+// depth is 1 in a word into which a value has been printed.
 
 var (
 	nginxBare   = allBut(" ;{}\"'$\\")
-	nginxQuoted = allBut("$").and("\n\r\t")
+	nginxQuoted = allBut("$").and("\t")
 )
 
 func nginxGrammar() *grammar {
@@ -36,6 +41,7 @@ func nginxGrammar() *grammar {
 			a.arg, b.arg = max(a.arg, b.arg), max(a.arg, b.arg)
 			a.tail, b.tail = max(a.tail, b.tail), max(a.tail, b.tail)
 			a.col, b.col = max(a.col, b.col), max(a.col, b.col)
+			a.depth, b.depth = max(a.depth, b.depth), max(a.depth, b.depth)
 			if a.state <= ngEither && b.state <= ngEither && a.state != b.state {
 				a.state, b.state = ngEither, ngEither
 			}
@@ -99,9 +105,9 @@ func stepNginxBare(c context, b byte) context {
 		if c.state != ngStart {
 			c.arg = 1
 		}
-		c.state = ngStart
+		c.state, c.depth = ngStart, 0
 	case b == ';' || b == '{' || b == '}' && c.state == ngStart:
-		c.state, c.arg, c.word = ngStart, 0, ""
+		c.state, c.arg, c.depth, c.word = ngStart, 0, 0, ""
 	case c.state == ngEither && (b == '"' || b == '\'' || b == '#' || b == '}'):
 		c = context{state: lost, word: "a quote, a # or a } follows branches of which only some end within a word"}
 	case c.state == ngStart && b == '#':
@@ -135,7 +141,7 @@ func afterNginx(c context) (context, string) {
 			c.word = unknown
 		}
 	}
-	c.col = 0
+	c.col, c.depth = 0, 1
 	return c, ""
 }
 
@@ -153,7 +159,7 @@ func printNginx(dst []byte, at spot, v *value) ([]byte, string) {
 	if why != "" {
 		return dst, why
 	}
-	if why := wordNginx(at.context, s); why != "" {
+	if why := wordNginx(dst, &at, v.kind, s); why != "" {
 		return dst, why
 	}
 	switch at.state {
@@ -175,19 +181,22 @@ func printNginx(dst []byte, at spot, v *value) ([]byte, string) {
 	return append(dst, s...), refused(s, nginxBare, unspaced, "in a bare word of nginx")
 }
 
-// wordNginx says why s cannot begin a word, or "": some words mean something
-// else than themselves.
-func wordNginx(c context, s string) string {
-	quoted := (c.state == ngDouble || c.state == ngSingle) && c.col == 1
-	if c.state != ngStart && c.state != ngEither && !quoted {
+// wordNginx says why s cannot come after dst in a word, or "": some words mean
+// something else than themselves.
+func wordNginx(dst []byte, at *spot, k kind, s string) string {
+	if at.state == ngComment || k == isNumber || k == isAddr {
+		return ""
+	}
+	if socketNginx(dst, at, s) {
+		return "it names a Unix socket of this host"
+	}
+	if at.state == ngMid || (at.state == ngDouble || at.state == ngSingle) && at.col == 0 && !opensQuote(dst) {
 		return ""
 	}
 	switch {
 	case strings.HasPrefix(s, "~"):
 		return "it begins with ~, which begins a regular expression"
-	case strings.HasPrefix(s, "unix:"):
-		return "it names a Unix socket of this host"
-	case c.arg == 0:
+	case at.arg == 0:
 		// Of map, geo and split_clients, where names and addresses stand first.
 		switch s {
 		case "include", "default", "hostnames", "volatile", "delete", "proxy", "proxy_recursive", "ranges", "*":
@@ -197,15 +206,42 @@ func wordNginx(c context, s string) string {
 	return ""
 }
 
-// escapeNginx escapes s for between quotes: \t, \r, \n and the quotes have
-// escapes there (the second half of ngx_conf_read_token).
+// opensQuote reports whether dst ends with a quote: then what has been printed
+// since an opening one is empty.
+func opensQuote(dst []byte) bool {
+	return len(dst) > 0 && (dst[len(dst)-1] == '"' || dst[len(dst)-1] == '\'')
+}
+
+// unixSocket matches what makes an address or a URL name a Unix socket: nginx
+// takes the scheme in any case (ngx_parse_url in src/core/ngx_inet.c).
+var (
+	unixSocket = regexp.MustCompile(`(?i)(^|[^a-z0-9_.-])unix:`)
+	unixScheme = regexp.MustCompile(`(?i)(^|[^a-z0-9_.-])unix$`)
+)
+
+// socketNginx reports whether s, after dst, makes its word name a Unix socket:
+// by itself, or together with the values printed into the word before it, as in
+// {{.Tags.host}}:{{.Tags.port}}. What the template's own text says is the author's.
+func socketNginx(dst []byte, at *spot, s string) bool {
+	back := 1
+	if at.depth == 1 {
+		back += len("unix:")
+	}
+	before := dst[max(len(dst)-back, 0):]
+	if !at.port && strings.IndexByte(s, ':') < 0 && bytes.IndexByte(before, ':') < 0 {
+		return false
+	}
+	word := string(before) + s
+	return unixSocket.MatchString(word) || at.port && unixScheme.MatchString(word)
+}
+
+// escapeNginx escapes s for between quotes: tabs and the quotes have escapes
+// there (the second half of ngx_conf_read_token). So have line breaks, but as a
+// part of a header (add_header, proxy_set_header) or of a log's format nginx
+// prints them as they are: they would begin a header or a line of their own.
 func escapeNginx(dst []byte, s string, quote byte) ([]byte, string) {
 	for i := range len(s) {
 		switch b := s[i]; b {
-		case '\n':
-			dst = append(dst, `\n`...)
-		case '\r':
-			dst = append(dst, `\r`...)
 		case '\t':
 			dst = append(dst, `\t`...)
 		case '\\', quote:

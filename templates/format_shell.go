@@ -19,7 +19,8 @@ const (
 )
 
 // The context's word is a stack of what is open: " for double quotes, ( for a
-// substitution in them. col is 1 after a < and 2 after a (; base is how much
+// substitution in them, [ for a subscript, in which bash expands and evaluates
+// even what is quoted. depth is 1 right after a letter of a name. col is 1 after a < and 2 after a (; base is how much
 // of the word "case" has been read in a substitution; arg is 1 where branches
 // differ in whether a word has begun.
 
@@ -40,6 +41,7 @@ func shellGrammar() *grammar {
 			b.tail, b.col, b.base, b.arg = a.tail, a.col, a.base, a.arg
 			if a.state <= shMid && b.state <= shMid {
 				b.state = a.state
+				a.depth, b.depth = max(a.depth, b.depth), max(a.depth, b.depth)
 			}
 			return a, a == b
 		},
@@ -48,8 +50,11 @@ func shellGrammar() *grammar {
 }
 
 func whereShell(c context) string {
-	if strings.Contains(c.word, "(") {
+	switch {
+	case strings.Contains(c.word, "("):
 		return "in a substitution within double quotes"
+	case strings.Contains(c.word, "["):
+		return "in a subscript, which bash evaluates: set a variable first"
 	}
 	return [...]string{"before a word", "in a word", "in double quotes", "in single quotes", "in a comment",
 		"in arithmetic", "in ${ }", "in a substitution within double quotes"}[c.state]
@@ -121,6 +126,8 @@ func doubleShell(c context, before tail, b byte) context {
 	switch {
 	case before == tailDollar && b == '{':
 		c.state, c.depth = shBrace, 1
+	case before == tailDollar && b == '[':
+		return lostShell(oldMath)
 	case before == tailDollar && b == '(':
 		c.state, c.word, c.col = shStart, c.word+"(", 2
 	case b == '`':
@@ -132,8 +139,11 @@ func doubleShell(c context, before tail, b byte) context {
 }
 
 func bareShell(c context, before tail, b byte) context {
-	last, nested := c.col, strings.HasSuffix(c.word, "(")
-	c.col = 0
+	if strings.IndexByte("];&|)\n", b) >= 0 {
+		c.word = strings.TrimSuffix(c.word, "[")
+	}
+	last, nested, named := c.col, strings.HasSuffix(c.word, "("), c.depth == 1
+	c.col, c.depth = 0, 0
 	switch {
 	case c.arg == 1 && b == '#':
 		return context{state: lost, word: "a # follows branches of which only some end within a word"}
@@ -142,6 +152,8 @@ func bareShell(c context, before tail, b byte) context {
 		return c
 	case before == tailDollar && b == '\'':
 		return lostShell("$'…'")
+	case before == tailDollar && b == '[':
+		return lostShell(oldMath)
 	case b == '`':
 		return lostShell("`…`; write $(…)")
 	case b == '<' && last == 1:
@@ -174,8 +186,10 @@ func bareShell(c context, before tail, b byte) context {
 		return closeShell(c)
 	case isBlank(b) || strings.IndexByte("\n;&|>)", b) >= 0:
 		c.state = shStart
+	case b == '[' && named:
+		c.state, c.word = shMid, c.word+"["
 	default:
-		c.state = shMid
+		c.state, c.depth = shMid, btoi(isName(b))
 	}
 	if len(c.word) > maxNested {
 		return lostShell("quotes and substitutions nested so deep")
@@ -183,7 +197,10 @@ func bareShell(c context, before tail, b byte) context {
 	return c
 }
 
-const maxNested = 20
+const (
+	maxNested = 20
+	oldMath   = "$[…]; write $((…))"
+)
 
 // closeShell leaves a substitution for what it stands in.
 func closeShell(c context) context {
@@ -234,7 +251,7 @@ func nestedShell(c context, b byte) context {
 
 func afterShell(c context) (context, string) {
 	switch {
-	case strings.Contains(c.word, "("), c.state == shBrace, c.state == shTicks:
+	case strings.ContainsAny(c.word, "(["), c.state == shBrace, c.state == shTicks:
 		return c, whereShell(c)
 	case c.state == shComment, c.state == shSingle:
 		return c, ""
@@ -244,8 +261,8 @@ func afterShell(c context) (context, string) {
 		return c, "right after a dollar sign"
 	case c.tail == tailName:
 		return c, "right after the name of a variable: write ${name}"
-	case c.state == shStart:
-		c.state = shMid
+	case c.state <= shMid:
+		c.state, c.depth = shMid, 1
 	}
 	c.col, c.base, c.arg = 0, 0, 0
 	return c, ""

@@ -202,11 +202,11 @@ func printVCL(dst []byte, at spot, v *value) ([]byte, string) {
 	case vcLong, vcTriple:
 		return dst, refused(s, vclLong, unhidden, "in a long string of VCL")
 	}
-	return dst, wordVCL(at.context, s, v.kind == isNumber)
+	return dst, wordVCL(at.context, s)
 }
 
 // wordVCL says why s cannot be a word, or a part of one, or "".
-func wordVCL(c context, s string, number bool) string {
+func wordVCL(c context, s string) string {
 	begins := c.state != vcMid
 	name := c.depth == 1
 	if c.state == vcStart {
@@ -217,7 +217,7 @@ func wordVCL(c context, s string, number bool) string {
 		return "it is empty, and a word would be missing"
 	case begins && s == "C":
 		return "C followed by a brace begins C code"
-	case begins && !number && (s[0] == '-' || s[0] == '.'):
+	case begins && (s[0] == '-' || s[0] == '.'): // a number too: to VCL it is an operator, and a number
 		return "a word of VCL begins with a letter or a digit"
 	case name && begins && !strings.Contains(letters, s[:1]):
 		return "a name of VCL begins with a letter"

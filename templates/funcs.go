@@ -52,6 +52,7 @@ func (t *Template) functions() template.FuncMap {
 	maps.Copy(fm, t.dictFunctions())
 	maps.Copy(fm, t.textFunctions())
 	maps.Copy(fm, t.memberFunctions())
+	fm["promLabels"] = t.promLabels(fm["toString"].(func(any) string))
 	for _, name := range walking {
 		fm[name] = t.weighed(fm[name])
 	}

@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -8,38 +9,30 @@ import (
 	"muster/cluster"
 )
 
-// fuzzEscape looks for a value that changes the structure of a file in one of
-// the places of spots.
-func fuzzEscape(f *testing.F, format Format, places []string) {
-	for _, v := range hostile {
-		f.Add(v)
-	}
-	var templates []*Template
-	for _, place := range places {
-		templates = append(templates, spotTemplate(f, format, place))
-	}
-	f.Fuzz(func(t *testing.T, v string) {
-		for i, tm := range templates {
-			checkStructure(t, tm, places[i], v)
+// FuzzMatrix looks for a value that changes the structure of a file in a cell of
+// the matrix: in a format, a shape, and a place where a member can speak; or as
+// a var, where the place is none of a member's.
+func FuzzMatrix(f *testing.F) {
+	all, places := rows(), voices()
+	for i, r := range all {
+		for j := range r.shapes { // few: the matrix itself has them all, and fuzzing begins with these
+			f.Add(uint8(i), uint8(j), uint8(j%(len(places)+1)), hostile[(i+j*17)%len(hostile)])
 		}
+	}
+	f.Fuzz(func(t *testing.T, i, j, k uint8, v string) {
+		r := all[int(i)%len(all)]
+		shape := r.shapes[int(j)%len(r.shapes)]
+		if r.format == Shell && !shellReadable(shape) {
+			return
+		}
+		if k := int(k) % (len(places) + 1); k < len(places) {
+			if p := places[k]; p.name == "tag" || v != "honest0" { // the name of the honest member
+				r.cell(t, shape, p, []string{v}).check(t, "a parser", r.read)
+			}
+			return
+		}
+		checkStructure(t, spotTemplate(t, r.format, shape), shape, v)
 	})
-}
-
-func FuzzEscapeNginx(f *testing.F)   { fuzzEscape(f, Nginx, spots(Nginx)) }
-func FuzzEscapeHaproxy(f *testing.F) { fuzzEscape(f, Haproxy, spots(Haproxy)) }
-func FuzzEscapeINI(f *testing.F)     { fuzzEscape(f, INI, spots(INI)) }
-func FuzzEscapeYAML(f *testing.F)    { fuzzEscape(f, YAML, spots(YAML)) }
-func FuzzEscapeJSON(f *testing.F)    { fuzzEscape(f, JSON, spots(JSON)) }
-func FuzzEscapeTOML(f *testing.F)    { fuzzEscape(f, TOML, spots(TOML)) }
-func FuzzEscapeHosts(f *testing.F)   { fuzzEscape(f, Hosts, spots(Hosts)) }
-func FuzzEscapeVCL(f *testing.F)     { fuzzEscape(f, VCL, spots(VCL)) }
-func FuzzEscapeText(f *testing.F)    { fuzzEscape(f, Text, spots(Text)) }
-
-func FuzzEscapeKeepalived(f *testing.F) { fuzzEscape(f, Keepalived, spots(Keepalived)) }
-
-// FuzzEscapeShell reads with a tokenizer; TestShell lets a shell read.
-func FuzzEscapeShell(f *testing.F) {
-	fuzzEscape(f, Shell, []string{"a @ \"b @\" 'c @' pre-@-post @@", "a=@ # @", "\"@@\"'@@'"})
 }
 
 // FuzzParse looks for a template that panics, hangs or escapes its bounds, and
@@ -99,6 +92,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+var keyless = regexp.MustCompile(`(?m)^\s*=`)
+
 // FuzzPlace looks for literal text that the format's program reads otherwise
 // than scanning it does: for a place in which a value changes the structure.
 func FuzzPlace(f *testing.F) {
@@ -120,6 +115,9 @@ func FuzzPlace(f *testing.F) {
 			return
 		}
 		if format == YAML && strings.ContainsAny(spot, "&*!%?") { // names of anchors and tags are the author's
+			return
+		}
+		if format == INI && keyless.MatchString(spot) { // to no reader a line
 			return
 		}
 		tm, err := Parse(strings.ReplaceAll(spot, "@", "«.Vars.v»"), Options{Name: "spot", Format: format, LeftDelim: "«", RightDelim: "»"})

@@ -3,10 +3,8 @@ package templates
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"reflect"
-	"slices"
 	"unicode/utf8"
 
 	"muster/cluster"
@@ -22,6 +20,8 @@ func appendJSON(dst []byte, v any, depth int) ([]byte, error) {
 		return dst, fmt.Errorf("it is nested more than %d deep", maxDepth)
 	}
 	switch v := v.(type) {
+	case string:
+		return appendJSONText(dst, v)
 	case cluster.Member:
 		return appendMember(dst, &v, depth)
 	case *cluster.Member:
@@ -75,7 +75,7 @@ func appendJSONList(dst []byte, list reflect.Value, depth int) ([]byte, error) {
 
 func appendJSONDict(dst []byte, m map[string]any, depth int) ([]byte, error) {
 	dst = append(dst, '{')
-	for i, k := range slices.Sorted(maps.Keys(m)) {
+	for i, k := range sortedKeys(m) {
 		if i > 0 {
 			dst = append(dst, ',')
 		}

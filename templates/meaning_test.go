@@ -27,9 +27,36 @@ func TestWordsWithAMeaning(t *testing.T) {
 		{Nginx, "location \"/@\" {}", "~x", true},
 		{Nginx, "location {{quote .Vars.v}} {}", "~.*", false},
 		{Nginx, "server @;", "unix:/run/docker.sock", false},
+		{Nginx, "server @;", "UniX:/run/docker.sock", false},
+		{Nginx, "server \"@\";", "UNIX:/run/docker.sock", false},
+		{Nginx, "proxy_pass http://@;", "unix:/run/docker.sock:", false},
+		{Nginx, "proxy_pass \"http://@/\";", "Unix:/run/docker.sock:", false},
+		{Nginx, "access_log syslog:server=@;", "unix:/dev/log", false},
+		{Nginx, "server @:80;", "unix", false},
+		{Nginx, "server @ backup;", "unix", true},
+		{Nginx, "server web-@;", "unix:x", true},
+		{Nginx, "# @\n", "unix:/x", true},
+		{Nginx, "server unix:/run/@.sock;", "a", true},
+		{Nginx, "location \"{{with .Vars.none}}{{.}}{{end}}@\" {}", "~.*", false},
 		{Haproxy, "server a @\n", "/run/docker.sock", false},
 		{Haproxy, "server a @\n", "ipv4+unix@/x", false},
 		{Haproxy, "server a \"@\"\n", "abns@x", false},
+		{Haproxy, "server a @\n", "uxst@/run/docker.sock", false},
+		{Haproxy, "server a @\n", "stream+uxst@/run/docker.sock", false},
+		{Haproxy, "server a '@'\n", "${HOME}", false},
+		{Haproxy, "server a \"@\"\n", "${HOME}", false},
+		{Haproxy, "log @ local0\n", "/run/x.sock", false},
+		{Haproxy, "server a 10.0.0.1:80 cookie @\n", "a@b", true},
+		{Haproxy, "server a \"{{with .Vars.none}}{{.}}{{end}}@\"\n", "/run/docker.sock", false},
+		{Haproxy, "http-request set-var(txn.v) str(\"@\")\n", "x),map(/etc/passwd", false},
+		{Haproxy, "http-request set-header X \"%[str(@)]\"\n", "x),map(/etc/passwd", false},
+		{Haproxy, "http-request set-header X %[str(@,1)]\n", "x,y", false},
+		{Haproxy, "http-request set-header X \"%[str(x)] @\"\n", "x),map(/etc/passwd", true},
+		{Haproxy, "acl a hdr(host) \"@\"\n", "a,(b)", true},
+		{Haproxy, "http-request set-header X \"%[@]\"\n", "env(HOME)", false},
+		{Haproxy, "http-request set-header X \"%[src] @\"\n", "env(HOME)", true},
+		{Haproxy, "http-request set-header X \"100%% @\"\n", "[env(HOME)]", true},
+		{Haproxy, "http-request set-header X \"%{+Q}[src]@\"\n", "[env(HOME)]", true},
 		{Haproxy, "option httpchk @\n", "/health", true},
 		{Haproxy, "acl a hdr(host) \"@\" b\n", "-f", false},
 		{Haproxy, "acl a hdr(host) {{squote .Vars.v}} b\n", "-f", false},
@@ -38,6 +65,8 @@ func TestWordsWithAMeaning(t *testing.T) {
 		{Hosts, "10.0.0.1 @\n", "loopback", false},
 		{VCL, "@{ }", "C", false},
 		{VCL, "a = @;", "-1", false},
+		{VCL, "a = {{int .Vars.v}};", "-1", false},
+		{VCL, "a = {{int .Vars.v}};", "1", true},
 		{VCL, "a = {{quote .Vars.v}};", "x y", true},
 		{Keepalived, "@\n", "@main", false},
 		{Keepalived, "@\n", "include", false},
@@ -117,6 +146,41 @@ func TestAddressesMakeNoStructure(t *testing.T) {
 			if got := shape(addr); got != nil && len(got) != len(want) {
 				t.Errorf("%q with %s has the shape %v, not %v", text, addr, got, want)
 			}
+		}
+	}
+}
+
+// What a value may not say by itself, two of them next to each other may not
+// either.
+func TestWordsOfSeveralValues(t *testing.T) {
+	for _, c := range []struct {
+		format Format
+		text   string
+		a, b   string
+	}{
+		{Nginx, "server {{.Tags.a}}:{{.Tags.b}};", "unix", "/run/docker.sock"},
+		{Nginx, "server {{.Tags.a}}{{.Tags.b}};", "Un", "ix:/run/docker.sock"},
+		{Nginx, "proxy_pass http://{{.Tags.a}}:{{.Tags.b}}/;", "unix", "/run/docker.sock:"},
+		{Nginx, "proxy_pass \"http://{{.Tags.a}}{{.Tags.b}}/\";", "unix:", "/run/docker.sock:"},
+		{Nginx, "location \"{{.Tags.a}}{{.Tags.b}}\" {}", "", "~.*"},
+		{Haproxy, "server a {{.Tags.a}}{{.Tags.b}}\n", "uxst", "@/run/docker.sock"},
+		{Haproxy, "server a \"{{.Tags.a}}{{.Tags.b}}\"\n", "", "/run/docker.sock"},
+		{Haproxy, "server a '{{.Tags.a}}{{.Tags.b}}'\n", "$", "{HOME}"},
+		{Haproxy, "acl x path \"{{.Tags.a}}{{.Tags.b}}\"\n", "", "-f"},
+		{Hosts, "10.0.0.9 {{.Tags.a}}{{.Tags.b}}\n", "local", "host"},
+		{Hosts, "10.0.0.9 x.{{.Tags.a}}{{.Tags.b}} # \n", "localhos", "t"},
+	} {
+		tm, err := Parse("{{range .Members}}"+c.text+"{{end}}", Options{Format: c.format})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ms := []cluster.Member{
+			{Name: "evil", Tags: map[string]string{"a": c.a, "b": c.b}},
+			{Name: "good", Tags: map[string]string{"a": "10.0.0.1", "b": "80"}},
+		}
+		r, err := tm.Execute(Data{Members: ms})
+		if err != nil || len(r.Refused) != 1 || r.Refused[0].Member != "evil" || !strings.Contains(string(r.Bytes), "10.0.0.1") {
+			t.Errorf("%s %q with %q and %q: %q, refused %v, %v", c.format, c.text, c.a, c.b, r.Bytes, r.Refused, err)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package templates
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/netip"
 	"reflect"
 	"regexp"
@@ -53,9 +54,16 @@ func reader(f Format) func(string) ([]string, error) {
 		}
 	case YAML:
 		return func(s string) ([]string, error) {
-			var v any
-			err := yaml.Unmarshal([]byte(s), &v)
-			return flatten(v, nil), err
+			var out []string
+			for d := yaml.NewDecoder(strings.NewReader(s)); ; {
+				var v any
+				if err := d.Decode(&v); err == io.EOF {
+					return out, nil
+				} else if err != nil {
+					return out, err
+				}
+				out = flatten(v, append(out, "(document)"))
+			}
 		}
 	case TOML:
 		return func(s string) ([]string, error) {

@@ -56,6 +56,14 @@ func (a *app) completesFlag(cmd *cobra.Command, flag string) {
 	}
 }
 
+// completesFile has it complete the value of a flag with files of these
+// endings.
+func completesFile(cmd *cobra.Command, flag string, endings ...string) {
+	if err := cmd.MarkFlagFilename(flag, endings...); err != nil {
+		panic(err) // there is no such flag
+	}
+}
+
 // rpcMemberNames asks whichever agent the command would ask.
 func (a *app) rpcMemberNames(cmd *cobra.Command) []string {
 	return asked(func(ctx context.Context) ([]rpc.Member, error) {

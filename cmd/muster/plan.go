@@ -128,6 +128,12 @@ func (a *app) printPlan(p agent.RulePlan, paint painterFunc) {
 	if len(p.Reload) > 0 {
 		fmt.Fprintf(a.out, "  would reload: %s\n", printable(strings.Join(p.Reload, " ")))
 	}
+	if len(p.Verify) > 0 {
+		fmt.Fprintf(a.out, "  would verify: %s\n", printable(strings.Join(p.Verify, " ")))
+	}
+	if p.Live {
+		fmt.Fprintln(a.out, "  would tell the running service: no reload")
+	}
 	fmt.Fprintln(a.out)
 }
 

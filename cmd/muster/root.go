@@ -31,6 +31,7 @@ render templates from them; what changed is checked, swapped in as one
 transaction, and the service reloaded. What fails is rolled back.
 
 See it work:  muster demo
+First rules:  muster init
 Start it:     muster agent`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -50,7 +51,7 @@ Start it:     muster agent`,
 	root.SetHelpCommand(helpCommand())
 	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour the output `WHEN`: auto, always or never")
 	group(root, "muster", "Commands:",
-		a.agentCommand(), a.validateCommand(), a.testCommand(), a.fmtCommand(), a.planCommand(), a.applyCommand(), a.renderCommand(),
+		a.agentCommand(), a.initCommand(), a.validateCommand(), a.testCommand(), a.fmtCommand(), a.planCommand(), a.applyCommand(), a.renderCommand(),
 		a.statusCommand(), a.explainCommand(), a.reloadCommand(), a.inventoryCommand(), a.keygenCommand(), a.demoCommand(), a.versionCommand(),
 	)
 	group(root, "serf", "Commands of Serf, for agents of muster and of Serf:",

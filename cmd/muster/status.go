@@ -256,6 +256,8 @@ func (a *app) printLastPass(r agent.RuleStatus) {
 	}
 	a.printRan("check", r.Check)
 	a.printRan("reload", r.Reload)
+	a.printRan("verify", r.Verify)
+	a.printTold(r.Told)
 	for _, f := range r.Files {
 		a.field("file", fmt.Sprintf("%s is %s", printable(f.Path), f.State))
 		a.field("", fmt.Sprintf("wanted %s, on disk %s, loaded %s", dash(f.Desired), dash(f.Disk), dash(f.Loaded)))
@@ -267,11 +269,30 @@ func (a *app) printRan(what string, ran *reconcile.Ran) {
 	if ran == nil {
 		return
 	}
-	a.field(what, fmt.Sprintf("%s: %s, %s", printable(strings.Join(ran.Argv, " ")), printable(ran.Verdict), ago(ran.At)))
+	a.field(what, fmt.Sprintf("%s: %s, %s%s", printable(strings.Join(ran.Argv, " ")), printable(ran.Verdict), ago(ran.At), checkedWhere[ran.Mode]))
 	if ran.Output != "" {
 		for _, line := range printableLines(ran.Output) {
 			a.field("", "| "+line)
 		}
+	}
+}
+
+// checkedWhere says where a check saw the files.
+var checkedWhere = map[reconcile.CheckMode]string{
+	reconcile.CheckStaged:  ", on the staged files",
+	reconcile.CheckWrapper: ", on the staged files",
+	reconcile.CheckOverlay: ", before the files were put in place",
+	reconcile.CheckSwap:    ", on the files in place",
+}
+
+// printTold prints what a running service was told last.
+func (a *app) printTold(told *reconcile.Told) {
+	if told == nil {
+		return
+	}
+	a.field("told", fmt.Sprintf("%d commands, %s", len(told.Commands), ago(told.At)))
+	for _, c := range told.Commands {
+		a.field("", "| "+printable(c))
 	}
 }
 

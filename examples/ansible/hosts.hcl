@@ -3,12 +3,18 @@
 #   ansible -i /etc/ansible/inventory role_web -m ping
 #
 # The directory may hold inventories of your own, and group_vars/role_web.yml.
+# Without a rule: muster inventory.
+#
+# muster init writes it where it finds: ansible-inventory
 
 rule "ansible-hosts" {
   description = "Ansible knows every live member"
 
+  # Whom it is about: {} is every live member.
   members {}
 
+  # user: who logs in. There are also port, connection, python, group_tag (the
+  # tag that names a member's groups, "role") and prefix (of groups, "role_").
   template {
     source           = "ansible-hosts"
     destination      = "/etc/ansible/inventory/muster"
@@ -21,6 +27,7 @@ rule "ansible-hosts" {
   check = ["env", "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED=1", "ansible-inventory",
   "-i", staged["/etc/ansible/inventory/muster"], "--list"]
 
+  # Members that come or go together are one change.
   wait = "1s:10s"
 
   guard {

@@ -1,11 +1,19 @@
 # dnsmasq answers for NAME.serf, and for ROLE.role.serf with every node that
 # has that role.
 #
-# dnsmasq.conf beside this file has the line that reads the names.
+# In dnsmasq's configuration, so that it reads the names and asks nobody else for
+# these:
+#
+#   addn-hosts=/etc/dnsmasq.hosts/addn
+#   local=/serf/
+#
+# muster init writes it where it finds: dnsmasq
 
 rule "names" {
   description = "dnsmasq knows every live node"
 
+  # domain: what every name ends with, so that nobody takes the name of a host
+  # elsewhere. group_tag: members with the same value of this tag share a name.
   template {
     source           = "dnsmasq-hosts"
     destination      = "/etc/dnsmasq.hosts/addn/muster.hosts"
@@ -17,6 +25,7 @@ rule "names" {
   # not read such files.
   reload = ["systemctl", "reload", "dnsmasq"]
 
+  # The last name stays, too: min_members = 0 would render none.
   guard {
     max_loss = "50%" # losing more than half at once …
     hold     = "60s" # … is believed after a minute

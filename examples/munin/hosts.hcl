@@ -6,6 +6,8 @@
 #
 # Each member runs munin-node and lets this host ask: in munin-node.conf,
 # `cidr_allow 10.0.0.0/24`. Its group is its tag munin-group.
+#
+# muster init writes it where it finds: /usr/share/munin/munin-update
 
 rule "munin-hosts" {
   description = "munin watches every live member"
@@ -14,6 +16,8 @@ rule "munin-hosts" {
     status = ["alive", "failed"] # munin shows itself that a host is down
   }
 
+  # group: of members without a tag munin-group. There are also group_tag and
+  # port, if munin-node's is not 4949.
   template {
     source      = "munin-hosts"
     destination = "/etc/munin/munin-conf.d/muster.conf"
@@ -27,6 +31,7 @@ rule "munin-hosts" {
     "Log::Log4perl->easy_init; Munin::Master::Config->instance->{config}->parse_config_from_file(shift)",
   staged["/etc/munin/munin-conf.d/muster.conf"]]
 
+  # Members that come or go together are one change.
   wait = "1s:10s"
 
   guard {

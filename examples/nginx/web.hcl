@@ -4,14 +4,21 @@
 #
 #   include /etc/nginx/conf.d/*.conf;
 #   server { location / { proxy_pass http://web; } }
+#
+# muster init writes it where it finds: nginx
 
 rule "web-upstream" {
   description = "nginx sends traffic to every live web node"
 
+  # Whom it is about. Patterns are for the whole value: "web|api" is both, and a
+  # tag that holds a list takes `where = has_tag_item(member.tags.role, "web")`.
   members {
     tags = { role = "web" }
   }
 
+  # upstream: what proxy_pass names. port: where the members listen; one that
+  # has a tag `port` says so itself. There are also weight_tag, max_fails,
+  # fail_timeout, method ("least_conn"), zone and keepalive.
   template {
     source      = "nginx-upstream"
     destination = "/etc/nginx/conf.d/web-upstream.conf"
@@ -19,12 +26,14 @@ rule "web-upstream" {
   }
 
   # The file is put in place, the whole configuration is checked, and the file
-  # is put back if nginx does not like it: before any reload.
+  # is put back if nginx does not like it: before any reload. Where systemd runs
+  # nginx, ["systemctl", "reload", "nginx"] does the same.
   check  = ["nginx", "-t", "-q"]
   reload = ["nginx", "-s", "reload"]
 
   # nginx drops some keep-alive connections at a reload. Members that come or
-  # go together cause one.
+  # go together cause one: wait for 200 ms of quiet, for two seconds at most, and
+  # reload once a second at most.
   wait  = "200ms:2s"
   every = "1s"
 

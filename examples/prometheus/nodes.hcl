@@ -1,6 +1,10 @@
 # Prometheus scrapes the node exporter of every member.
 #
-# prometheus.yml beside this file has the job that reads the targets.
+# examples/prometheus/prometheus.yml has the job that reads the targets.
+#
+#   file_sd_configs: [{files: [/etc/prometheus/muster/*.json]}]
+#
+# muster init writes it where it finds: prometheus, promtool
 
 rule "node-targets" {
   description = "Prometheus scrapes every node"
@@ -11,6 +15,9 @@ rule "node-targets" {
     status = ["alive", "failed"]
   }
 
+  # port: where the exporters listen; a member that has a tag `metrics_port` says
+  # so itself. tags: those that become labels serf_tag_…; without it all do.
+  # There is also labels, a dictionary of labels for all.
   template {
     source           = "prometheus-file-sd"
     destination      = "/etc/prometheus/muster/nodes.json"
@@ -24,6 +31,7 @@ rule "node-targets" {
   # nothing to reload.
   check = ["promtool", "check", "config", "/etc/prometheus/prometheus.yml"]
 
+  # The last target stays, too: min_members = 0 would render an empty list.
   guard {
     max_loss = "50%" # losing more than half at once …
     hold     = "60s" # … is believed after a minute

@@ -1,6 +1,6 @@
-// The example programs: a module of their own, as yours would be. The replace
+// The example program node: a module of its own, as yours would be. The replace
 // at the end says where the copy of muster is.
-module example.org/muster-examples
+module example.org/node
 
 go 1.26.0
 
@@ -25,4 +25,4 @@ require (
 	golang.org/x/sys v0.49.0 // indirect
 )
 
-replace muster => ../
+replace muster => ../../

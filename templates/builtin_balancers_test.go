@@ -2,37 +2,41 @@ package templates
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 
 	"muster/cluster"
 )
 
-// The readers of the built-ins for programs that pass connections on. What
-// they read is an entry for each server.
+// The rows of the built-ins for programs that pass connections on, and of
+// names, and their readers: an entry for each server.
 
-func balancerBuiltins() map[string]readBuiltin {
-	byAddress := func(facts ...string) func(cluster.Member) entry {
-		return func(m cluster.Member) entry {
-			e := entry{m.Addr.String(), map[string]string{}}
-			for i := 0; i < len(facts); i += 2 {
-				e.facts[facts[i]] = facts[i+1]
+func balancerRows() map[string]builtinRow {
+	return map[string]builtinRow{
+		"nginx-map": {map[string]any{"variable": "$node", "port": 80}, []string{"port"}, mapEntries, func(m cluster.Member) entry {
+			return entry{dialled(m, "port", 80), map[string]string{m.Name: ""}}
+		}},
+		"nginx-map key_tag": {map[string]any{"variable": "$node", "port": 80, "key_tag": "host"}, []string{"port", "host"}, mapEntries, func(m cluster.Member) entry {
+			e := entry{dialled(m, "port", 80), map[string]string{}}
+			for key := range strings.SplitSeq(m.Tags["host"], ",") {
+				if key = strings.ToLower(strings.TrimSpace(key)); key != "" {
+					e.facts[key] = ""
+				}
+			}
+			if len(e.facts) == 0 {
+				return entry{}
 			}
 			return e
-		}
-	}
-	return map[string]readBuiltin{
-		"nginx-upstream": {map[string]any{"upstream": "web", "port": 80, "max_fails": 1}, upstreamEntries, byAddress("port", "80", "max_fails", "1")},
-		"nginx-map": {map[string]any{"variable": "$node", "port": 80}, mapEntries, func(m cluster.Member) entry {
-			return entry{m.Name, map[string]string{"value": m.Addr.String() + ":80"}}
 		}},
-		"keepalived-real-servers": {map[string]any{"virtual": "10.9.9.9", "virtual_port": 80}, realServerEntries,
-			byAddress("port", "80", "weight", "1", "check", "TCP_CHECK")},
-		"varnish-directors": {map[string]any{"director": "web", "port": 80}, backendEntries, func(m cluster.Member) entry {
-			return entry{m.Name, map[string]string{"host": m.Addr.String(), "port": "80", "used": "once"}}
+		"keepalived-real-servers": {map[string]any{"virtual": "10.9.9.9", "virtual_port": 80, "weight_tag": "weight"}, []string{"port", "weight"}, realServerEntries, func(m cluster.Member) entry {
+			return entry{dialled(m, "port", 80), weightOf(m, map[string]string{"weight": "1", "check": "TCP_CHECK"})}
 		}},
-		"hosts-block": {map[string]any{"short": true}, blockEntries, func(m cluster.Member) entry {
-			e := entry{m.Name, map[string]string{"address": m.Addr.String()}}
+		"varnish-directors": {map[string]any{"director": "web", "port": 80, "kind": "random", "weight_tag": "weight"}, []string{"port", "weight"}, directorEntries, func(m cluster.Member) entry {
+			return entry{m.Name, weightOf(m, map[string]string{"weight": "1", "address": dialled(m, "port", 80)})}
+		}},
+		"hosts-block": {map[string]any{"short": true}, nil, blockEntries, func(m cluster.Member) entry {
+			e := entry{m.Name, map[string]string{"address": m.Addr.Unmap().String()}}
 			if !strings.Contains(m.Name, ".") {
 				e.facts["short"] = m.Name
 			}
@@ -68,23 +72,7 @@ func nginxBlock(text string) (head []string, directives [][]string, err error) {
 	return words[:open], directives, nil
 }
 
-func upstreamEntries(text string) ([]entry, error) {
-	head, directives, err := nginxBlock(text)
-	if err != nil || !slices.Equal(head, []string{"upstream", "web"}) {
-		return nil, fmt.Errorf("the block of %q, %v", head, err)
-	}
-	var es []entry
-	for _, d := range directives {
-		if len(d) != 3 || d[0] != "server" {
-			return nil, fmt.Errorf("the directive %q", d)
-		}
-		host, port, _ := strings.Cut(d[1], ":")
-		k, v, _ := strings.Cut(d[2], "=")
-		es = append(es, entry{host, map[string]string{"port": port, k: v}})
-	}
-	return sortedEntries(es), nil
-}
-
+// mapEntries is an entry for each address, with its keys.
 func mapEntries(text string) ([]entry, error) {
 	head, directives, err := nginxBlock(text)
 	if err != nil || !slices.Equal(head, []string{"map", "HOST", "NODE"}) {
@@ -95,9 +83,16 @@ func mapEntries(text string) ([]entry, error) {
 		if len(d) != 2 || slices.Contains([]string{"default", "hostnames", "volatile", "include"}, d[0]) || strings.ContainsAny(d[0][:1], `~\.*`) || len(d[0]) > 46 {
 			return nil, fmt.Errorf("the directive %q", d)
 		}
-		es = append(es, entry{d[0], map[string]string{"value": d[1]}})
+		i := slices.IndexFunc(es, func(e entry) bool { return e.name == d[1] })
+		if i < 0 {
+			i, es = len(es), append(es, entry{d[1], map[string]string{}})
+		}
+		if _, twice := es[i].facts[d[0]]; twice {
+			return nil, fmt.Errorf("%q twice", d[0])
+		}
+		es[i].facts[d[0]] = ""
 	}
-	return sortedEntries(es), nil
+	return es, nil
 }
 
 // realServerEntries reads keepalived's virtual server.
@@ -119,7 +114,7 @@ func realServerEntries(text string) ([]entry, error) {
 			continue
 		case where == "" && opens && slices.Equal(words, []string{"virtual_server", "10.9.9.9", "80", "({)"}):
 		case where == "virtual_server" && opens && words[0] == "real_server" && len(words) == 4:
-			es = append(es, entry{words[1], map[string]string{"port": words[2]}})
+			es = append(es, entry{net.JoinHostPort(words[1], words[2]), map[string]string{}})
 		case where == "virtual_server" && len(words) == 2 && slices.Contains([]string{"delay_loop", "lvs_sched", "lvs_method", "protocol"}, words[0]):
 		case where == "virtual_server/real_server" && words[0] == "weight" && len(words) == 2:
 			es[len(es)-1].facts["weight"] = words[1]
@@ -136,18 +131,18 @@ func realServerEntries(text string) ([]entry, error) {
 	if len(blocks) > 0 {
 		return nil, fmt.Errorf("open: %q", blocks)
 	}
-	return sortedEntries(es), nil
+	return es, nil
 }
 
-// backendEntries reads Varnish's backends, and that the director has each.
-func backendEntries(text string) ([]entry, error) {
+// directorEntries reads Varnish's backends, and that the director has each once.
+func directorEntries(text string) ([]entry, error) {
 	words, err := readVCL(text)
 	if err != nil {
 		return nil, err
 	}
 	joined := strings.Join(words, " ")
 	joined, ok := strings.CutPrefix(joined, "vcl 4.0 (;) import directors (;) import std (;) ")
-	backends, init, both := strings.Cut(joined, "sub vcl_init ({) new web (=) directors.round_robin (() ()) (;) ")
+	backends, init, both := strings.Cut(joined, "sub vcl_init ({) new web (=) directors.random (() ()) (;) ")
 	init, end := strings.CutSuffix(init, " (})")
 	if !ok || !both || !end {
 		return nil, fmt.Errorf("something else: %q", words)
@@ -163,13 +158,17 @@ func backendEntries(text string) ([]entry, error) {
 		if b != want || err != nil {
 			return nil, fmt.Errorf("the backend %q, %v", b, err)
 		}
-		used := strings.Count(init+" ", fmt.Sprintf("web.add_backend (() %s ()) (;) ", w[1]))
-		es = append(es, entry{name, map[string]string{"host": w[7], "port": w[13], "used": map[int]string{1: "once"}[used]}})
+		_, after, _ := strings.Cut(init, fmt.Sprintf("web.add_backend (() %s (,) ", w[1]))
+		weight, _, ok := strings.Cut(after, " ()) (;)")
+		if !ok || strings.Count(init, "(() "+w[1]+" (,)") != 1 {
+			return nil, fmt.Errorf("the backend %s is not used once: %q", w[1], init)
+		}
+		es = append(es, entry{name, map[string]string{"address": net.JoinHostPort(w[7], w[13]), "weight": weight}})
 	}
 	if n := strings.Count(init, ";"); n != len(es) {
 		return nil, fmt.Errorf("%d calls for %d backends", n, len(es))
 	}
-	return sortedEntries(es), nil
+	return es, nil
 }
 
 // memberOf returns the name of the member whose backend is called id.
@@ -223,9 +222,4 @@ func blockEntries(text string) ([]entry, error) {
 		es = append(es, e)
 	}
 	return es, nil
-}
-
-func sortedEntries(es []entry) []entry {
-	slices.SortFunc(es, func(a, b entry) int { return strings.Compare(a.name, b.name) })
-	return es
 }

@@ -1,0 +1,105 @@
+package reconcile
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+)
+
+// Workers verifies the reload of a service that a master process runs with
+// workers, as nginx and haproxy do: within the time given, the master, whose
+// process id stands in pidFile, must have a child that it did not have before.
+// A master that does not like its new files keeps the workers that it has.
+func Workers(pidFile string, within time.Duration) *Verify {
+	return &Verify{
+		Name: "new workers of the process in " + pidFile,
+		Watch: func() func(context.Context) error {
+			before, err := workersOf(pidFile)
+			return func(ctx context.Context) error {
+				if err != nil {
+					return err
+				}
+				return awaitWorkers(ctx, pidFile, before, within)
+			}
+		},
+	}
+}
+
+// awaitWorkers waits for a worker that is not one of before.
+func awaitWorkers(ctx context.Context, pidFile string, before map[int]bool, within time.Duration) error {
+	deadline := time.NewTimer(within)
+	defer deadline.Stop()
+	for pause := 2 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		now, err := workersOf(pidFile)
+		if err != nil {
+			return err
+		}
+		for pid := range now {
+			if !before[pid] {
+				return nil
+			}
+		}
+		select {
+		case <-time.After(pause):
+		case <-deadline.C:
+			return fmt.Errorf("its workers are still those from before, %v after the reload: see its log for why", within)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// workersOf returns the children of the process whose id stands in pidFile.
+func workersOf(pidFile string) (map[int]bool, error) {
+	text, err := os.ReadFile(pidFile)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", pidFile, cause(err))
+	}
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	master, err := strconv.Atoi(string(bytes.TrimSpace(line)))
+	if err != nil || master <= 1 {
+		return nil, fmt.Errorf("cannot read %s: it holds no process id", pidFile)
+	}
+	if _, err := os.Stat(fmt.Sprintf("/proc/%d", master)); err != nil {
+		return nil, fmt.Errorf("process %d of %s does not run", master, pidFile)
+	}
+	proc, err := os.Open("/proc")
+	if err != nil {
+		return nil, cause(err)
+	}
+	defer proc.Close()
+	names, err := proc.Readdirnames(-1)
+	if err != nil {
+		return nil, cause(err)
+	}
+	children := map[int]bool{}
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err == nil && parentOf(pid) == master {
+			children[pid] = true
+		}
+	}
+	return children, nil
+}
+
+// parentOf returns the parent of a process, 0 if it is gone. See proc(5): the
+// fields of stat follow the last parenthesis.
+func parentOf(pid int) int {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 2 {
+		return 0
+	}
+	parent, err := strconv.Atoi(string(fields[1]))
+	if errors.Is(err, strconv.ErrSyntax) {
+		return 0
+	}
+	return parent
+}
