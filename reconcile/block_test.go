@@ -1,9 +1,7 @@
 package reconcile
 
 import (
-	"context"
 	"os"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -157,30 +155,12 @@ func TestBlockKilledAtEveryStep(t *testing.T) {
 		h.converge(u, InSync)
 		next := h.unit("web", h.block("a", "new\n"))
 		next.OnOrphan = OrphanRemove
-		n, killed := at, false
-		h.hook = func(string, string) error {
-			if n--; n < 0 || killed {
-				killed = true
-				runtime.Goexit()
-			}
-			return nil
-		}
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			h.r.Converge(context.Background(), []Unit{next})
-		}()
-		<-done
-		h.hook = nil
-		if !killed {
-			must(t, h.r.Close())
+		if killed, _ := h.kill(next, at); !killed {
 			if at < 10 {
 				t.Errorf("only %d steps", at)
 			}
 			return
 		}
-		h.r.journal.file.Close()
-		h.r.release()
 		h.open()
 		old := []string{"rest a\n" + blockText("web", "old\n"), "rest b\n" + blockText("web", "old\n")}
 		want := []string{"rest a\n" + blockText("web", "new\n"), "rest b\n"}

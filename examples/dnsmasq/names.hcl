@@ -23,7 +23,7 @@ rule "names" {
 
   # dnsmasq reads the file again on SIGHUP. Its own check, dnsmasq --test, does
   # not read such files.
-  reload = ["systemctl", "reload", "dnsmasq"]
+  reload = "dnsmasq"
 
   # The last name stays, too: min_members = 0 would render none.
   guard {

@@ -28,10 +28,10 @@ rule "app-backend" {
     create_dest_dirs = true
   }
 
-  # haproxy checks the new file beside the base configuration, before anything
-  # is put in place.
-  check  = ["haproxy", "-c", "-f", "/etc/haproxy/haproxy.cfg", "-f", staged["/etc/haproxy/backends/app.cfg"]]
-  reload = ["systemctl", "reload", "haproxy"]
+  # haproxy checks its main file and all that is beside the new one, before that
+  # is put in place if that is possible. It is reloaded when it has new workers.
+  check  = "haproxy"
+  reload = "haproxy"
 
   # haproxy misses a reload that comes while it is still at the one before.
   wait  = "200ms:2s"

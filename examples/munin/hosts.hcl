@@ -27,9 +27,7 @@ rule "munin-hosts" {
 
   # munin's own parser. There is nothing to reload: munin-update reads its
   # configuration each time cron starts it.
-  check = ["perl", "-MMunin::Master::Config", "-MLog::Log4perl", "-e",
-    "Log::Log4perl->easy_init; Munin::Master::Config->instance->{config}->parse_config_from_file(shift)",
-  staged["/etc/munin/munin-conf.d/muster.conf"]]
+  check = "munin"
 
   # Members that come or go together are one change.
   wait = "1s:10s"

@@ -25,11 +25,11 @@ rule "web-upstream" {
     vars        = { upstream = "web", port = 8080 }
   }
 
-  # The file is put in place, the whole configuration is checked, and the file
-  # is put back if nginx does not like it: before any reload. Where systemd runs
-  # nginx, ["systemctl", "reload", "nginx"] does the same.
-  check  = ["nginx", "-t", "-q"]
-  reload = ["nginx", "-s", "reload"]
+  # The whole configuration is checked with the new file in it, before the file
+  # is put in place if that is possible, and before any reload in any case. nginx
+  # is reloaded when it has new workers; until then the reload has not worked.
+  check  = "nginx"
+  reload = "nginx"
 
   # nginx drops some keep-alive connections at a reload. Members that come or
   # go together cause one: wait for 200 ms of quiet, for two seconds at most, and

@@ -25,11 +25,10 @@ rule "node-targets" {
     create_dest_dirs = true
   }
 
-  # The file is put in place, the whole configuration is checked, and the file
-  # is put back if promtool does not like it. Prometheus keeps its targets when
-  # it meets a file that is wrong, and takes up a new one by itself: there is
-  # nothing to reload.
-  check = ["promtool", "check", "config", "/etc/prometheus/prometheus.yml"]
+  # promtool checks the whole configuration with the new file in it. Prometheus
+  # keeps its targets when it meets a file that is wrong, and takes up a new one
+  # by itself: there is nothing to reload.
+  check = "prometheus"
 
   # The last target stays, too: min_members = 0 would render an empty list.
   guard {
