@@ -92,30 +92,3 @@ func TestKeepalivedIsNotInjected(t *testing.T) {
 		t.Errorf("%d members are left out of:\n%s", len(r.Refused), r.Bytes)
 	}
 }
-
-// Whatever of the hostile values a template of the user's own prints: there
-// are no errors that an honest value does not make.
-func TestKeepalivedTakesWhatIsPrinted(t *testing.T) {
-	for _, text := range []string{
-		"global_defs {\n router_id @\n}\n", "global_defs {\n router_id \"@\" # @\n}\n", "global_defs {\n router_id 'a@b'\n}\n",
-		"global_defs {\n notification_email {\n @x\n}\n}\n", "# @\n", "! @ @ @\nglobal_defs {\n}\n",
-	} {
-		tm, printed := spotTemplate(t, Keepalived, text), 0
-		var all strings.Builder
-		for _, v := range injections("x\nfoo bar", strings.Repeat("x ", 125)+"foo", strings.Repeat("y ", 600)) {
-			r, err := tm.Execute(Data{Vars: map[string]any{"v": v}})
-			if err == nil {
-				all.Write(r.Bytes)
-				printed++
-			}
-		}
-		said, err := keepalivedSays(t, []byte(all.String()))
-		if printed < 5 || err != nil || said != "" {
-			t.Errorf("%q, %d values: keepalived says: %v: %s", text, printed, err, said)
-		}
-	}
-	// This is what would happen.
-	if said, err := keepalivedSays(t, []byte("# "+strings.Repeat("x ", 511)+"foo bar\n")); err == nil {
-		t.Errorf("keepalived does not take long comments apart, so that their bound is needless: %s", said)
-	}
-}
