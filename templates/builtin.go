@@ -48,3 +48,13 @@ func Builtins() []string {
 	slices.Sort(names)
 	return names
 }
+
+// BuiltinBlock returns the sign that begins a comment in files of which the
+// built-in called name writes but a block, and leaves the rest to others; ""
+// for built-ins that write whole files, and for names of none.
+func BuiltinBlock(name string) string {
+	if name == "hosts-block" {
+		return "#"
+	}
+	return ""
+}
