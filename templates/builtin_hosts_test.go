@@ -43,7 +43,7 @@ func getent(t *testing.T, file []byte, names ...string) map[string][]string {
 }
 
 func TestGlibcReadsHostsBlock(t *testing.T) {
-	own := "127.0.0.1 localhost\n10.5.5.5 own.example own # mine\n# BEGIN muster RULE names\n%s# END muster RULE names\n10.5.5.6 last.example\n"
+	own := "127.0.0.1 localhost\n10.5.5.5 own.example own # mine\n# BEGIN muster: kept by rule names, what is changed in here is put back\n%s# END muster\n10.5.5.6 last.example\n"
 	for _, n := range []int{0, 1, 3, 500} {
 		ms := crowd(n)
 		names := []string{"localhost", "own.example", "last.example"}

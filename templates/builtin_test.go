@@ -81,6 +81,16 @@ func TestBuiltins(t *testing.T) {
 	}
 }
 
+// Those that are a block of a file say nothing of the rest of it.
+func TestBuiltinBlock(t *testing.T) {
+	for _, name := range append(Builtins(), "", "nosuch", "/etc/hosts.tmpl") {
+		want := map[string]string{"hosts-block": "#"}[name]
+		if got := BuiltinBlock(name); got != want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
 // TestBuiltinsAreKept proves that what the built-ins print for a member is
 // kept, and printed without text/template where that is simple enough. In JSON
 // it depends on the member's place in the list: commas stand between.

@@ -4,14 +4,21 @@
 # In /etc/keepalived/keepalived.conf:
 #
 #   include /etc/keepalived/conf.d/*.conf
+#
+# muster init writes it where it finds: keepalived
 
 rule "web-servers" {
   description = "LVS balances over every live web node"
 
+  # Whom it is about. Patterns are for the whole value: "web|api" is both, and a
+  # tag that holds a list takes `where = has_tag_item(member.tags.role, "web")`.
   members {
     tags = { role = "web" }
   }
 
+  # virtual, virtual_port: what clients connect to. weight_tag: the tag that
+  # says how much a member can take. There are also port (with "NAT"),
+  # lvs_sched ("wlc"), check ("http" with check_path, or false), sorry_server.
   template {
     source           = "keepalived-real-servers"
     destination      = "/etc/keepalived/conf.d/web.conf"
@@ -21,9 +28,11 @@ rule "web-servers" {
 
   # keepalived reads the new file alone, before anything is put in place. On a
   # reload it would take what it likes of a file, and leave out the rest.
-  check  = ["keepalived", "-t", "-f", staged["/etc/keepalived/conf.d/web.conf"]]
-  reload = ["systemctl", "reload", "keepalived"]
+  check  = "keepalived"
+  reload = "keepalived"
 
+  # Members that come or go together cause one reload: wait for 200 ms of quiet,
+  # for two seconds at most, and reload once in two seconds at most.
   wait  = "200ms:2s"
   every = "2s"
 

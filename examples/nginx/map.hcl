@@ -24,8 +24,8 @@ rule "node-map" {
     vars        = { variable = "$node", domain = "nodes.example.org", port = 8080 }
   }
 
-  check  = ["nginx", "-t", "-q"]
-  reload = ["nginx", "-s", "reload"]
+  check  = "nginx"
+  reload = "nginx"
 
   wait  = "200ms:2s"
   every = "1s"
