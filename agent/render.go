@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -94,7 +95,8 @@ func (d *draft) add(out rules.Output) error {
 	d.files = append(d.files, reconcile.File{
 		Path: out.Destination, Bytes: result.Bytes,
 		Mode: out.Template.Perms, User: out.Template.User, Group: out.Template.Group,
-		MakeDirs: out.Template.CreateDestDirs, Sensitive: out.Template.Sensitive, Block: out.Template.Block,
+		MakeDirs: out.Template.CreateDestDirs, Sensitive: out.Template.Sensitive,
+		Block: cmp.Or(out.Template.Block, templates.BuiltinBlock(out.Template.Source)),
 	})
 	return nil
 }

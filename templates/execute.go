@@ -32,8 +32,9 @@ type run struct {
 	t        *Template
 	data     *Data
 	vars     map[string]any
-	excluded map[string]bool             // by name
-	only     *cluster.Member             // when one is tried alone
+	excluded map[string]bool // by name
+	trial    bool            // it is tried with only, or with nobody
+	only     *cluster.Member
 	found    map[string][]cluster.Member // of Select, by filter
 	memory   *memory                     // nil: nothing is kept
 

@@ -70,6 +70,11 @@ func frames() map[Format]frame {
 		Haproxy: words("before @ after\n", haproxyLines, []string{"before"}, "after", "(line)"),
 		INI:     words("before @ after\n", readINI, []string{"before"}, "after", "(line)"),
 		Hosts:   words("10.0.0.1 before @ after\n", readHosts, []string{"10.0.0.1", "before"}, "after", "(line)"),
+		VCL:     words("before @ after;\n", readVCL, []string{"before"}, "after", "(;)"),
+		Keepalived: words("before @ after\n", func(text string) ([]string, error) {
+			tokens, err := readKeepalived(text)
+			return tokens[:max(len(tokens)-1, 0)], err
+		}, []string{"before"}, "after", "(line)"),
 		Shell: words("before @ after\n", func(text string) (out []string, err error) {
 			for line := range strings.Lines(text) {
 				words, err := reader(Shell)(strings.TrimSuffix(line, "\n"))
@@ -137,6 +142,7 @@ var special = map[string][]string{
 	"members":     {"index (members $m.Tags.x) 0 | toJson", "members $m.Tags.x"},
 	"ternary":     {"ternary $m.Tags.x $m.Tags.x true"},
 	"like":        {`$m.Tags.x | like "(?s).*"`},
+	"promLabels":  {"promLabels $m (dict)", `promLabels $m (dict "labels" $m.Tags)`, `promLabels $m (dict "labels" (dict $m.Tags.x $m.Tags.x))`},
 }
 
 // calls are ways to call a function with what a member says: as each argument

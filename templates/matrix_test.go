@@ -43,6 +43,8 @@ func rows() []row {
 		{format: TOML, begin: "[[r]]\n", after: "\n"},
 		{format: Shell, after: "\n"},
 		{format: Hosts},
+		{format: VCL, after: "\n"},
+		{format: Keepalived},
 		{format: Text},
 	}
 	for i := range all {
