@@ -201,6 +201,7 @@ func (r *Reconciler) overlay(ctx context.Context, set []*pass) (good []*pass) {
 		return nil
 	}
 	for _, p := range set {
+		p.ran.check = nil // what all of them showed says nothing of this one
 		verdict, res := r.tryOverlay(ctx, []*pass{p}, append(slices.Clone(good), p))
 		if verdict == overlaidFailed {
 			r.failOverlaid(p, p.checkError([]*pass{p}, res))

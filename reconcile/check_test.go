@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -190,6 +192,22 @@ func TestWrapper(t *testing.T) {
 	h.converge(unit("bad"), Failed)
 	h.expect("a.conf", "one")
 	h.noLeftovers()
+
+	// Who runs the check can read it, nobody else where the rule is sensitive.
+	u := unit("three")
+	u.Files[0].Sensitive = true
+	mode := fs.FileMode(0)
+	u.Check.Command = func(at Standing) (command.Command, error) {
+		if info, err := os.Stat(at.Wrapper); err == nil {
+			mode = info.Mode()
+		}
+		return command.Command{Argv: []string{"wrapped", at.Wrapper}, User: strconv.Itoa(os.Geteuid())}, nil
+	}
+	h.converge(u, InSync)
+	if mode != 0o600 {
+		t.Errorf("the wrapper of a sensitive rule is %o", mode)
+	}
+	h.converge(unit("one"), InSync)
 
 	// A reload that is owed: the wrapper names the file in its place.
 	h.failReloads = 2

@@ -25,7 +25,7 @@ func TestConsumers(t *testing.T) {
 		"nginx": {Mode: CheckAuto, Workers: "/run/nginx.pid", Check: []string{"nginx", "-t", "-q", "-c", "/etc/nginx/nginx.conf"},
 			Reload: []string{"nginx", "-s", "reload", "-c", "/etc/nginx/nginx.conf"}},
 		"prometheus": {Mode: CheckAuto, Check: []string{"promtool", "check", "config", "/etc/prometheus/prometheus.yml"}},
-		"ssh":        {Mode: CheckStaged, Check: []string{"ssh", "-G", "-F", "/staged/a", "any.host"}},
+		"ssh":        {Mode: CheckStaged, Check: []string{"sh", "-c", `for f do ssh -G -F "$f" any.host || exit; done`, "sh", "/staged/a", "/staged/b"}},
 		"varnish":    {Mode: CheckAuto, Check: []string{"varnishd", "-C", "-f", "/etc/varnish/default.vcl"}, Reload: []string{"/usr/share/varnish/varnishreload", "-m", "2"}},
 	}
 	for _, name := range Consumers() {
