@@ -44,9 +44,9 @@ var house = map[string][]string{
 	"rpc":        {"cluster", "logs"},
 	"actions":    {"cluster", "rules", "command", "signing", "statedir"},
 	"agent":      {"cluster", "rules", "templates", "config", "command", "reconcile", "actions", "haproxy"},
-	"web":        {"agent", "cluster", "rules"},            // the last two for their values
+	"web":        {"agent", "cluster", "rules", "nodes"},   // the last three for their values
 	"demo":       {"agent", "reconcile", "web", "command"}, // the demo's own cluster: it runs nodes and asks one of them
-	"cmd/muster": {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "examples"},
+	"cmd/muster": {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "nodes", "examples"},
 
 	// Rule sets, for init.
 	"examples": {},

@@ -53,6 +53,7 @@ type Config struct {
 	InsecureGossip bool
 
 	Rules     Rules
+	Nodes     Nodes
 	HTTP      HTTP
 	Log       Log
 	Telemetry Telemetry
@@ -90,6 +91,12 @@ type Rules struct {
 	Resync time.Duration // how often to look again without a reason; default 60 s
 }
 
+// Nodes says how nodes are asked how busy they are, while somebody looks.
+type Nodes struct {
+	Every     time.Duration // between two rounds of questions, 1 s to 1 min; default 5 s
+	Threshold int           // the φ from which a node is suspected, 1 to 100; default 8
+}
+
 // HTTP says where the local API listens.
 type HTTP struct {
 	Socket string      // path of the Unix socket; empty: the caller's default
@@ -122,6 +129,7 @@ func Default() Config {
 		RPC:            RPC{Addr: DefaultRPCAddr},
 		HandlerTimeout: 30 * time.Second, EventMaxAge: 5 * time.Minute,
 		Rules: Rules{Dir: DefaultRulesDir, Resync: time.Minute},
+		Nodes: Nodes{Every: 5 * time.Second, Threshold: 8},
 		HTTP:  HTTP{Mode: 0o660},
 		Log:   Log{Level: slog.LevelInfo, Format: "text", Syslog: Syslog{Facility: "LOCAL0"}},
 		State: State{Dir: DefaultStateDir},

@@ -61,6 +61,7 @@ func TestLoadFull(t *testing.T) {
 		TrustedKeys: testdata(t, "trusted.pub"), EventMaxAge: 90 * time.Second, InsecureGossip: true,
 		Telemetry: Telemetry{Statsd: "127.0.0.1:8125", Statsite: "localhost:8126"},
 		Rules:     Rules{Dir: testdata(t, "rules"), Resync: 90 * time.Second},
+		Nodes:     Nodes{Every: 2 * time.Second, Threshold: 12},
 		HTTP:      HTTP{Socket: "/run/muster/api.sock", Mode: 0o600, Group: "adm"},
 		Log:       Log{Level: slog.LevelDebug, Format: "json", Syslog: Syslog{Enabled: true, Facility: "daemon"}},
 		State:     State{Dir: filepath.Join(filepath.Dir(testdata(t)), "state")},

@@ -134,6 +134,11 @@ var keys = []key{
 	{block: "rules", name: "resync",
 		field: func(c *Config) any { return &c.Rules.Resync }},
 
+	{block: "nodes", name: "every",
+		field: func(c *Config) any { return &c.Nodes.Every }},
+	{block: "nodes", name: "threshold",
+		field: func(c *Config) any { return &c.Nodes.Threshold }},
+
 	{block: "http", name: "socket", flag: "socket", usage: "`PATH` of the local API's socket", path: true,
 		field: func(c *Config) any { return &c.HTTP.Socket }},
 	{block: "http", name: "mode",
@@ -151,7 +156,7 @@ var keys = []key{
 }
 
 // blocks lists the blocks of muster.hcl.
-var blocks = []string{"cluster", "rules", "http", "log", "state"}
+var blocks = []string{"cluster", "rules", "nodes", "http", "log", "state"}
 
 // mdnsBlock stands in the cluster block.
 const mdnsBlock = "cluster.mdns"

@@ -150,6 +150,18 @@ rules {
   # resync = "60s"
 }
 
+# How busy the nodes are, and how late with saying so. They are asked only while
+# somebody looks: muster nodes, or the page.
+nodes {
+  # The time between two questions, from "1s" to "1m".
+  # every = "5s"
+
+  # From which φ on a node is suspected: one whose silence is so odd that it
+  # happens by chance once in 10 to the power of φ times. Only shown; no rule
+  # hangs on it.
+  # threshold = 8
+}
+
 # The local API, which the other muster commands use: a Unix socket.
 http {
   # socket = "/run/muster/api.sock"

@@ -112,6 +112,9 @@ func assemble(cfg config.Config, log *agentLog) (*services, error) {
 	if err := s.join(cfg, runner.Clock()); err != nil {
 		return nil, err
 	}
+	if err := s.watchNodes(cfg); err != nil {
+		return nil, err
+	}
 	events := s.member.Subscribe(eventBacklog)
 	s.keeper, err = agent.New(agent.Config{
 		Source: s.member, Events: events.C, Lost: events.Lost, Info: s.member.Info, Send: s.member.Send,

@@ -15,6 +15,7 @@ import (
 	"muster/agent"
 	"muster/cluster"
 	"muster/config"
+	"muster/nodes"
 	"muster/rpc"
 	"muster/rules"
 	"muster/telemetry"
@@ -44,6 +45,9 @@ type services struct {
 	member membership
 	node   *cluster.Node // nil: an agent is followed
 	keeper *agent.Agent
+	nodes  *nodes.Book
+	ears   *cluster.Subscription // for mux
+	mux    cluster.Mux           // what the agent itself answers and notes
 	api    net.Listener
 	rpc    *rpc.Server // nil: an agent is followed
 	rpcs   []net.Listener
@@ -83,7 +87,11 @@ func (s *services) run(parent context.Context) error {
 		return s.member.Run(inCluster)
 	})
 	group.Go(func() error { return s.keeper.Run(ctx) })
-	group.Go(func() error { return web.Serve(ctx, s.api, web.Handler(s.keeper), s.log.Logger) })
+	group.Go(func() error { return s.nodes.Run(ctx) })
+	group.Go(func() error { s.mux.Serve(ctx, s.ears); return nil })
+	group.Go(func() error {
+		return web.Serve(ctx, s.api, web.WithNodes(web.Handler(s.keeper), s.nodes), s.log.Logger)
+	})
 	group.Go(func() error {
 		return telemetry.Run(ctx, telemetry.Config{Statsd: s.cfg.Telemetry.Statsd, Statsite: s.cfg.Telemetry.Statsite, Logger: s.log.Logger})
 	})

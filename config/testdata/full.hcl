@@ -60,6 +60,11 @@ rules {
   resync = "90s"
 }
 
+nodes {
+  every     = "2s"
+  threshold = 12
+}
+
 http {
   socket = "/run/muster/api.sock"
   mode   = "0600"
