@@ -69,7 +69,7 @@ func (l Load) UsedMemory() float64 {
 // with the load averages per processor and usedMem as UsedMemory has it (the
 // formula of row P7 of the project's acceptance list, "least busy nodes"). An
 // idle machine whose memory is half used has 0.5; one that has had exactly one
-// task per processor for a quarter of an hour, 2.
+// task per processor for a quarter of an hour and half its memory used, 2.
 func (l Load) Rate() float64 {
 	cpus := float64(max(l.CPUs, 1))
 	rate := (3*l.Load15/cpus + 2*l.Load5/cpus + l.Load1/cpus + 4*l.UsedMemory()) / 4

@@ -95,7 +95,7 @@ func (b *Book) report(now time.Time) Report {
 		Rounds: b.rounds, Problem: b.problem, Nodes: make([]Node, 0, len(v.Members)),
 	}
 	for _, m := range v.Members {
-		out.Nodes = append(out.Nodes, b.records[m.Name].node(m, now, b.judged(now)))
+		out.Nodes = append(out.Nodes, b.records[m.Name].node(m, now, b.judged(now), b.suspect.Threshold))
 	}
 	return out
 }
@@ -111,13 +111,13 @@ func (b *Book) judged(now time.Time) time.Time {
 
 // node is what is known of m at now, and how its silence until then is judged.
 // The node is its reader's own, but for the tags.
-func (r *record) node(m cluster.Member, now, judged time.Time) Node {
+func (r *record) node(m cluster.Member, now, judged time.Time, threshold float64) Node {
 	n := Node{
 		Name: m.Name, Addr: m.Addr, Port: m.Port, Status: m.Status, Since: r.since, Tags: m.Tags, RTT: r.rtt, Problem: r.problem,
 	}
 	if r.silence != nil {
 		phi := r.silence.Phi(judged)
-		n.Phi, n.Suspected = &phi, r.silence.Suspected(judged)
+		n.Phi, n.Suspected = &phi, phi >= threshold
 	}
 	if r.load != nil {
 		l, rate := *r.load, r.load.Rate()
