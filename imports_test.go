@@ -41,12 +41,13 @@ var house = map[string][]string{
 	"load":       {},
 	"accrual":    {},
 	"nodes":      {"cluster", "load", "accrual"},
+	"metadata":   {"cluster", "signing", "statedir"},
 	"rpc":        {"cluster", "logs"},
 	"actions":    {"cluster", "rules", "command", "signing", "statedir"},
 	"agent":      {"cluster", "rules", "templates", "config", "command", "reconcile", "actions", "haproxy"},
-	"web":        {"agent", "cluster", "rules", "nodes"},   // the last three for their values
-	"demo":       {"agent", "reconcile", "web", "command"}, // the demo's own cluster: it runs nodes and asks one of them
-	"cmd/muster": {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "nodes", "examples"},
+	"web":        {"agent", "cluster", "rules", "nodes", "metadata"}, // rules, nodes, metadata for their values
+	"demo":       {"agent", "reconcile", "web", "command"},           // the demo's own cluster: it runs nodes and asks one of them
+	"cmd/muster": {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "nodes", "metadata", "examples"},
 
 	// Rule sets, for init.
 	"examples": {},

@@ -99,8 +99,9 @@ func loadConfig(flags config.Flags) (config.Config, rules.Problems) {
 func assemble(cfg config.Config, log *agentLog) (*services, error) {
 	s := &services{log: log}
 	s.handlers.Store(&cfg.Handlers)
+	keys := trusted(cfg.TrustedKeys, log.Logger)
 	runner, err := actions.Open(actions.Config{
-		StateDir: cfg.State.Dir, Logger: log.Logger, Trusted: trusted(cfg.TrustedKeys, log.Logger),
+		StateDir: cfg.State.Dir, Logger: log.Logger, Trusted: keys,
 		MaxAge: cfg.EventMaxAge, Socket: cfg.HTTP.Socket, HandlerTimeout: cfg.HandlerTimeout,
 		Send: func(ctx context.Context, name string, payload []byte) error {
 			return s.member.Send(ctx, name, payload, false) // each of several is to be acted on
@@ -113,6 +114,9 @@ func assemble(cfg config.Config, log *agentLog) (*services, error) {
 		return nil, err
 	}
 	if err := s.watchNodes(cfg); err != nil {
+		return nil, err
+	}
+	if err := s.keepMetadata(cfg, keys); err != nil {
 		return nil, err
 	}
 	events := s.member.Subscribe(eventBacklog)

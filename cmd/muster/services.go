@@ -15,6 +15,7 @@ import (
 	"muster/agent"
 	"muster/cluster"
 	"muster/config"
+	"muster/metadata"
 	"muster/nodes"
 	"muster/rpc"
 	"muster/rules"
@@ -38,6 +39,7 @@ type membership interface {
 	Info() cluster.Info
 	Subscribe(size int) *cluster.Subscription
 	Send(ctx context.Context, name string, payload []byte, coalesce bool) error
+	SetTags(ctx context.Context, change func(map[string]string)) error
 }
 
 // services is what one agent process runs.
@@ -46,6 +48,7 @@ type services struct {
 	node   *cluster.Node // nil: an agent is followed
 	keeper *agent.Agent
 	nodes  *nodes.Book
+	runs   *metadata.Registry
 	ears   *cluster.Subscription // for mux
 	mux    cluster.Mux           // what the agent itself answers and notes
 	api    net.Listener
@@ -88,9 +91,10 @@ func (s *services) run(parent context.Context) error {
 	})
 	group.Go(func() error { return s.keeper.Run(ctx) })
 	group.Go(func() error { return s.nodes.Run(ctx) })
+	group.Go(func() error { return s.runs.Run(ctx) })
 	group.Go(func() error { s.mux.Serve(ctx, s.ears); return nil })
 	group.Go(func() error {
-		return web.Serve(ctx, s.api, web.WithNodes(web.Handler(s.keeper), s.nodes), s.log.Logger)
+		return web.Serve(ctx, s.api, web.WithMetadata(web.WithNodes(web.Handler(s.keeper), s.nodes), s.runs), s.log.Logger)
 	})
 	group.Go(func() error {
 		return telemetry.Run(ctx, telemetry.Config{Statsd: s.cfg.Telemetry.Statsd, Statsite: s.cfg.Telemetry.Statsite, Logger: s.log.Logger})
