@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -69,10 +70,13 @@ func (u *universe) status(name string, s cluster.Status) {
 	})
 }
 
-func (u *universe) count() (n int) {
-	u.do(func() { n = len(u.asked) })
-	return n
+// times are when it was asked.
+func (u *universe) times() (all []time.Time) {
+	u.do(func() { all = slices.Clone(u.asked) })
+	return all
 }
+
+func (u *universe) count() int { return len(u.times()) }
 
 func (u *universe) ask(ctx context.Context, q cluster.Query) (Answers, error) {
 	var delay time.Duration
@@ -152,9 +156,11 @@ func within(t *testing.T, u *universe, change func(*Config), test func(t *testin
 		cancel()
 		run.Wait()
 		time.Sleep(time.Hour) // what is under way ends
-		if u.open != 0 {
-			t.Errorf("%d questions were not closed", u.open)
-		}
+		u.do(func() {
+			if u.open != 0 {
+				t.Errorf("%d questions were not closed", u.open)
+			}
+		})
 	})
 }
 
