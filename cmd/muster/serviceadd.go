@@ -90,6 +90,7 @@ trusts: --sign.`,
 	}
 	cmd.Flags().StringVar(&keyFile, "sign", "", "sign the request with the private key in `FILE`, as muster keygen --signing makes one")
 	a.asksRPC(cmd)
+	a.completesMember(cmd, 1)
 	a.printsJSON(cmd)
 	return cmd
 }
