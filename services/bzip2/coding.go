@@ -5,7 +5,7 @@ import "slices"
 const (
 	group      = 50 // symbols that one table encodes
 	mostTables = 6  // the format's; it wants at least two
-	refining   = 6  // rounds of choosing tables for groups and groups for tables
+	refining   = 4  // rounds of choosing tables for groups and groups for tables
 )
 
 // A coding is how a block's symbols are written: the tables, and which of them
@@ -45,12 +45,16 @@ func several(symbols []uint16, alphabet, n int) coding {
 			}
 			c.tables[k] = lengths(occurrences(mine, alphabet))
 		}
+		changed := false
 		for i, g := range groups {
 			for k, t := range c.tables {
 				if t.bits(g) < c.tables[c.choice[i]].bits(g) {
-					c.choice[i] = k
+					c.choice[i], changed = k, true
 				}
 			}
+		}
+		if !changed {
+			break
 		}
 	}
 	return c

@@ -23,7 +23,7 @@ func lengths(often []int) table {
 		high *= 4
 	}
 	best := priced(often, high)
-	for range 20 {
+	for range 14 {
 		middle := (low + high) / 2
 		if t := priced(often, middle); fits(t) {
 			best, high = t, middle
@@ -38,13 +38,17 @@ func lengths(often []int) table {
 // besides: dynamic programming over the symbols.
 func priced(often []int, price float64) table {
 	from := make([][longest + 1]uint8, len(often))
+	var share [longest + 1]float64
+	for l := range share {
+		share[l] = math.Ldexp(price, -l)
+	}
 	var cost [longest + 1]float64 // of all so far, by the last length
 	for i, f := range often {
 		if i > 0 {
 			cost, from[i] = nearest(cost)
 		}
 		for l := 1; l <= longest; l++ {
-			cost[l] += float64(f*l) + math.Ldexp(price, -l)
+			cost[l] += float64(f*l) + share[l]
 		}
 	}
 	at := uint8(1)
