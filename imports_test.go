@@ -29,7 +29,8 @@ var house = map[string][]string{
 	"command":    {},
 	"haproxy":    {},
 	"rules":      {"cluster"},
-	"templates":  {"cluster"},
+	"services":   {"services/bzip2"},
+	"templates":  {"cluster", "services"},
 	"inventory":  {"cluster"},
 	"playbook":   {},
 	"config":     {"cluster", "rules", "signing"},
@@ -40,10 +41,13 @@ var house = map[string][]string{
 	"telemetry":  {},
 	"rpc":        {"cluster", "logs"},
 	"actions":    {"cluster", "rules", "command", "signing", "statedir"},
-	"agent":      {"cluster", "rules", "templates", "config", "command", "reconcile", "actions", "haproxy"},
+	"agent":      {"cluster", "rules", "templates", "config", "command", "reconcile", "actions", "haproxy", "services"},
 	"web":        {"agent", "cluster", "rules"},            // the last two for their values
 	"demo":       {"agent", "reconcile", "web", "command"}, // the demo's own cluster: it runs nodes and asks one of them
 	"cmd/muster": {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "examples"},
+
+	// What services compresses its tag with.
+	"services/bzip2": {},
 
 	// Rule sets, for init.
 	"examples": {},

@@ -135,6 +135,8 @@ var special = map[string][]string{
 	"groupByItem": {`keys (groupByItem (list $m) "x") | first`},
 	"shuffleFor":  {"(index (shuffleFor $m.Tags.x (list $m)) 0).Tags.x", "index (shuffleFor $m.Tags.x $.Members) 0 | toJson"},
 	"members":     {"index (members $m.Tags.x) 0 | toJson", "members $m.Tags.x"},
+	"services":    {`(index (services $m.Tags.x) 0).Text`, `services $m.Tags.x | toJson`, `(first (services "")).Port`},
+	"promLabels":  {`index (promLabels $m (dict "tags" (list "x"))) "serf_tag_x"`, `promLabels $m (dict "labels" (dict "a" $m.Tags.x)) | toJson`},
 	"ternary":     {"ternary $m.Tags.x $m.Tags.x true"},
 	"like":        {`$m.Tags.x | like "(?s).*"`},
 }
@@ -211,7 +213,7 @@ func launder(f Format, fr frame, call string) (printed bool, err error) {
 	for i, v := range disguises() {
 		ms = append(ms, cluster.Member{Name: fmt.Sprintf("m%02d", i), Tags: map[string]string{"x": v}})
 	}
-	r, err := tm.Execute(Data{Members: ms, Select: func(string) ([]cluster.Member, error) { return ms, nil }})
+	r, err := tm.Execute(Data{Members: ms, Services: offering(ms), Select: func(string) ([]cluster.Member, error) { return ms, nil }})
 	if err != nil {
 		return false, nil
 	}
