@@ -30,6 +30,7 @@ var house = map[string][]string{
 	"haproxy":    {},
 	"rules":      {"cluster"},
 	"services":   {"services/bzip2"},
+	"publisher":  {"cluster", "command", "services"},
 	"templates":  {"cluster", "services"},
 	"inventory":  {"cluster"},
 	"playbook":   {},
