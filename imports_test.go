@@ -34,7 +34,7 @@ var house = map[string][]string{
 	"templates":  {"cluster", "services"},
 	"inventory":  {"cluster"},
 	"playbook":   {},
-	"config":     {"cluster", "rules", "signing"},
+	"config":     {"cluster", "rules", "services", "signing"},
 	"reconcile":  {"command", "statedir"},
 	"statedir":   {},
 	"signing":    {},
@@ -42,10 +42,10 @@ var house = map[string][]string{
 	"telemetry":  {},
 	"rpc":        {"cluster", "logs"},
 	"actions":    {"cluster", "rules", "command", "signing", "statedir"},
-	"agent":      {"cluster", "rules", "templates", "config", "command", "reconcile", "actions", "haproxy", "services"},
+	"agent":      {"cluster", "rules", "templates", "config", "command", "reconcile", "actions", "haproxy", "services", "publisher"},
 	"web":        {"agent", "cluster", "rules"},            // the last two for their values
 	"demo":       {"agent", "reconcile", "web", "command"}, // the demo's own cluster: it runs nodes and asks one of them
-	"cmd/muster": {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "examples"},
+	"cmd/muster": {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "examples", "services", "publisher"},
 
 	// What services compresses its tag with.
 	"services/bzip2": {},

@@ -15,6 +15,7 @@ import (
 	"muster/agent"
 	"muster/cluster"
 	"muster/config"
+	"muster/publisher"
 	"muster/rpc"
 	"muster/rules"
 	"muster/telemetry"
@@ -37,6 +38,7 @@ type membership interface {
 	Info() cluster.Info
 	Subscribe(size int) *cluster.Subscription
 	Send(ctx context.Context, name string, payload []byte, coalesce bool) error
+	SetTags(ctx context.Context, change func(map[string]string)) error
 }
 
 // services is what one agent process runs.
@@ -44,6 +46,7 @@ type services struct {
 	member membership
 	node   *cluster.Node // nil: an agent is followed
 	keeper *agent.Agent
+	offers *publisher.Publisher
 	api    net.Listener
 	rpc    *rpc.Server // nil: an agent is followed
 	rpcs   []net.Listener
@@ -83,6 +86,7 @@ func (s *services) run(parent context.Context) error {
 		return s.member.Run(inCluster)
 	})
 	group.Go(func() error { return s.keeper.Run(ctx) })
+	group.Go(func() error { return s.offers.Run(ctx) })
 	group.Go(func() error { return web.Serve(ctx, s.api, web.Handler(s.keeper), s.log.Logger) })
 	group.Go(func() error {
 		return telemetry.Run(ctx, telemetry.Config{Statsd: s.cfg.Telemetry.Statsd, Statsite: s.cfg.Telemetry.Statsite, Logger: s.log.Logger})
