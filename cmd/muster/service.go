@@ -16,7 +16,7 @@ func (a *app) serviceCommand() *cobra.Command {
 		Use:   "service",
 		Short: "Publish what a node offers, and find what others do",
 		Long: `Publish services in a node's tag "services", and find those of others. All of a
-node's tags have 512 bytes together, so that some six services fit.
+node's tags have 512 bytes together: room for a dozen services.
 
 Services that are to be published while a check passes stand in muster.hcl.`,
 	}

@@ -70,6 +70,6 @@ func (a *app) listServices(cmd *cobra.Command, found []foundService) error {
 	}
 	defer o.client.Close()
 	all, without := sizes(o.self.Tags)
-	fmt.Fprintf(a.err, "%s of this node take %d bytes; %d of %d bytes used\n", count(len(o.list), "service"), all-without, all, tagBudget)
+	fmt.Fprintf(a.err, "this node publishes %s in %d bytes; %d of %d bytes used\n", count(len(o.list), "service"), all-without, all, tagBudget)
 	return nil
 }
