@@ -145,7 +145,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 			}
 			looked = time.Now()
 		}
-		timer.Reset(p.next(written, looked).Sub(time.Now()))
+		timer.Reset(time.Until(p.next(written, looked)))
 	}
 }
 

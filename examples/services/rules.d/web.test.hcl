@@ -1,4 +1,4 @@
-# Run these with: muster test examples/services
+# Run these with: muster test examples/services/rules.d
 #
 # The tags hold [{"s":"web",…}], as `muster tags` shows them: web1 offers web on
 # port 8080 and dns, web2 web without an address of its own, web3 web at an
