@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -95,4 +96,45 @@ func TestUnreadableTagsAreReported(t *testing.T) {
 			t.Errorf("still reported: %+v", refused)
 		}
 	})
+}
+
+// BenchmarkServices is a pass over n members that publish, all of whose tags
+// have been read before, and over as many that have not.
+func BenchmarkServices(b *testing.B) {
+	for _, n := range []int{1_000, 10_000} {
+		var v cluster.View
+		for i := range n {
+			m := node(fmt.Sprintf("m%05d", i), byte(i), "web")
+			if err := services.Set(m.Tags, []services.Service{{Type: "web", Port: "80", Host: m.Name + ".cloud.local", IP: "10.0.0.1"}}); err != nil {
+				b.Fatal(err)
+			}
+			v.Members = append(v.Members, m)
+		}
+		h := &host{dir: b.TempDir()}
+		writeBench(b, h, strings.ReplaceAll(offeredRule, "${DIR}", h.dir))
+		compile := func() *compiled {
+			program, _, problems := Compile(h.path("rules"))
+			if len(problems) > 0 {
+				b.Fatal(problems)
+			}
+			return program.rules[0]
+		}
+		render := func(c *compiled) {
+			if r, err := c.render(v, nil); err != nil || len(r.unit.Members) != n {
+				b.Fatalf("%d members, %v", len(r.unit.Members), err)
+			}
+		}
+		known := compile()
+		render(known)
+		b.Run(fmt.Sprintf("known/%d", n), func(b *testing.B) {
+			for b.Loop() {
+				render(known)
+			}
+		})
+		b.Run(fmt.Sprintf("new/%d", n), func(b *testing.B) {
+			for b.Loop() {
+				render(compile())
+			}
+		})
+	}
 }

@@ -2,12 +2,10 @@ package services
 
 import (
 	"bytes"
-	stdbzip2 "compress/bzip2"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 
 	"muster/services/bzip2"
 )
@@ -60,7 +58,7 @@ func decode(tag string) ([]Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("it is not base64: %w", err)
 	}
-	text, err := unpack(packed)
+	text, err := bzip2.Decompress(packed, MaxJSON)
 	if err != nil {
 		return nil, err
 	}
@@ -79,36 +77,6 @@ func decode(tag string) ([]Service, error) {
 		out[i] = Service{string(l.S), string(l.D), string(l.M), string(l.I), string(l.P), string(l.E), string(l.T)}
 	}
 	return out, nil
-}
-
-// unpack decompresses one stream, which must be all there is.
-func unpack(packed []byte) ([]byte, error) {
-	if len(packed) < 4 || string(packed[:3]) != "BZh" || packed[3] < '1' || packed[3] > '9' {
-		return nil, errors.New("it is not bzip2")
-	}
-	// Another stream after the first would begin like this, at a byte.
-	for rest := packed[1:]; ; {
-		i := bytes.Index(rest, []byte("BZh"))
-		if i < 0 {
-			break
-		}
-		rest = rest[i+3:]
-		if len(rest) > 6 && (bytes.HasPrefix(rest[1:], []byte("1AY&SY")) || bytes.HasPrefix(rest[1:], []byte("\x17rE8P\x90"))) {
-			return nil, errors.New("it is more than one stream of bzip2")
-		}
-	}
-	// The digit says how large a block may be, and so how much memory a reader
-	// takes: up to 3.6 MB for a 9. What is within our bound fits into the
-	// smallest, 100 kB. No checksum is about the digit.
-	small := append([]byte("BZh1"), packed[4:]...)
-	text, err := io.ReadAll(io.LimitReader(stdbzip2.NewReader(bytes.NewReader(small)), MaxJSON+1))
-	switch {
-	case len(text) > MaxJSON:
-		return nil, fmt.Errorf("it inflates to more than %d bytes", MaxJSON)
-	case err != nil:
-		return nil, fmt.Errorf("it is not bzip2: %w", err)
-	}
-	return text, nil
 }
 
 // shallow refuses JSON that is nested deep.

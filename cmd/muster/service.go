@@ -52,6 +52,7 @@ What does not fit into the node's tags is refused, and nothing is changed.`,
 			if err != nil {
 				return usage(cmd, err)
 			}
+			defer turn(cmd.Context(), socketPath(a.socket))()
 			o, err := a.offering(cmd, flags.cloud)
 			if err != nil {
 				return err
@@ -80,6 +81,7 @@ muster.hcl names stay: take them out there.`,
 		Args: atMostTwo("a type and a port"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			typ, port := pair(args)
+			defer turn(cmd.Context(), socketPath(a.socket))()
 			o, err := a.offering(cmd, "")
 			if err != nil {
 				return err

@@ -1,11 +1,11 @@
-// Package bzip2 compresses small texts in the format of the program bzip2,
-// which Go's standard library can read but not write. It aims at few bytes:
-// a tag has 512.
+// Package bzip2 compresses and decompresses small texts in the format of the
+// program bzip2. Go's standard library does not write it, and reads it with
+// memory for large files. This one aims at few bytes: a tag has 512.
 //
 // There is no specification but the program, https://sourceware.org/bzip2/;
 // the steps are those of its page: run-length encoding, the transform of
-// Burrows and Wheeler (1994), move-to-front, Huffman codes. To decompress,
-// and to bound that, is left to compress/bzip2 and its callers.
+// Burrows and Wheeler (1994), move-to-front, Huffman codes. What the
+// texts are is left to the callers.
 package bzip2
 
 import (

@@ -50,6 +50,13 @@ func check(t interface{ Fatalf(string, ...any) }, data []byte) []byte {
 	if err != nil || !bytes.Equal(got, data) {
 		t.Fatalf("%d bytes came back as %d: %v", len(data), len(got), err)
 	}
+	got, err = Decompress(packed, len(data))
+	if err != nil || !bytes.Equal(got, data) {
+		t.Fatalf("Decompress: %d bytes came back as %d: %v", len(data), len(got), err)
+	}
+	if _, err := Decompress(packed, len(data)-1); err == nil && len(data) > 0 {
+		t.Fatalf("%d bytes came back through a limit of one less", len(data))
+	}
 	return packed
 }
 
@@ -88,6 +95,11 @@ func TestProgramReadsIt(t *testing.T) {
 			t.Errorf("%s: the program reads %d bytes of %d", name, len(got), len(data))
 		}
 		theirs := run(data, "-9c")
+		for _, other := range [][]byte{theirs, run(data, "-1c")} {
+			if got, err := Decompress(other, len(data)); err != nil || !bytes.Equal(got, data) {
+				t.Errorf("%s: of the program's, %d bytes of %d are read: %v", name, len(got), len(data), err)
+			}
+		}
 		if len(packed) > len(theirs) {
 			t.Errorf("%s: %d bytes, and bzip2 -9 makes %d", name, len(packed), len(theirs))
 		}
@@ -123,6 +135,42 @@ func FuzzCompress(f *testing.F) {
 			check(t, data)
 		}
 	})
+}
+
+// The standard library reads what Decompress reads, and nothing else of it.
+func FuzzDecompress(f *testing.F) {
+	for _, data := range samples() {
+		if packed, err := Compress(data); err == nil && len(packed) < 1000 {
+			f.Add(packed)
+			f.Add(append(bytes.Clone(packed), packed...))
+		}
+	}
+	f.Fuzz(func(t *testing.T, packed []byte) {
+		const limit = 1000
+		got, err := Decompress(packed, limit)
+		want, theirs := io.ReadAll(io.LimitReader(bzip2.NewReader(bytes.NewReader(packed)), limit+1))
+		switch {
+		case err == nil && (theirs != nil || !bytes.Equal(got, want)):
+			t.Fatalf("%q, and theirs is %q: %v", got, want, theirs)
+		case err == nil && len(got) > limit:
+			t.Fatalf("%d bytes", len(got))
+		case err != nil && theirs == nil && len(want) <= limit && bytes.Count(packed, []byte("BZh")) == 1 && !strings.Contains(err.Error(), "more codes than there can be"):
+			t.Fatalf("%v, and theirs is %q", err, want)
+		}
+	})
+}
+
+func BenchmarkDecompress(b *testing.B) {
+	packed, err := Compress(samples()["issue"])
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Decompress(packed, 16<<10); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 func BenchmarkCompress(b *testing.B) {
