@@ -27,7 +27,7 @@ func (c *compiled) render(v cluster.View, members []cluster.Member) (*rendering,
 	if err != nil {
 		return nil, fmt.Errorf("cannot render rule %s: %w", c.Name, err)
 	}
-	d := &draft{rule: c, view: v, members: members, filters: map[string]rules.Filter{}}
+	d := &draft{rule: c, view: v, members: members, filters: map[string]rules.Filter{}, reads: reads{tags: c.tags}}
 	// Also where that makes no file at all: then the guard has to be asked.
 	d.chosen = slices.ContainsFunc(c.Templates, (*rules.Template).UsesMembers)
 	for _, x := range refused {
@@ -61,7 +61,7 @@ func (d *draft) add(out rules.Output) error {
 	t := d.rule.templates[out.Template]
 	data := templates.Data{
 		Members: d.members, AllMembers: d.view.Members, Self: d.view.SelfMember(),
-		Vars: out.Vars, Rule: d.rule.Name, Select: d.choose,
+		Vars: out.Vars, Rule: d.rule.Name, Select: d.choose, Services: d.offers,
 	}
 	if out.Each != nil {
 		data.HasEach, data.EachKey, data.EachValue = true, out.Each.Key, out.Each.Value
@@ -214,7 +214,7 @@ func (d *draft) finish() (*rendering, error) {
 	}
 	r := &rendering{reads: d.reads, refused: d.refused, unit: reconcile.Unit{
 		Rule: c.Name, Files: d.files, Every: c.Every, OnOrphan: c.OnOrphan,
-		Members: names(d.left, d.about...), LeftOut: len(d.left), Static: !d.chosen && !d.all && len(d.filters) == 0,
+		Members: names(d.left, d.about...), LeftOut: len(d.left), Static: !d.chosen && !d.all && len(d.filters)+len(d.reads.services) == 0,
 		Guard: reconcile.Guard{MinMembers: c.Guard.MinMembers, MaxLoss: c.Guard.MaxLoss, Hold: c.Guard.Hold},
 		Alone: d.view.Alone(), Doubt: d.view.Doubt > 0, Failed: failed(d.view),
 	}}

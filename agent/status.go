@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"muster/cluster"
+	"muster/publisher"
 	"muster/reconcile"
 	"muster/rules"
 )
@@ -23,6 +24,8 @@ type Status struct {
 	Doubt   int            `json:"doubt"`   // this node's suspicion that it is cut off; 0: none
 	Rules   []RuleStatus   `json:"rules"`
 	Acting  Acting         `json:"acting"`
+	// Services is what this node publishes; nil: nobody does.
+	Services *publisher.Report `json:"services,omitempty"`
 	// Dir is where the rules are read from, Loaded when those in force were
 	// read, and Problems the mistakes in those on disk.
 	Dir      string         `json:"dir"`
@@ -63,6 +66,10 @@ func (a *Agent) Status(ctx context.Context) (Status, error) {
 	s := Status{Version: a.cfg.Version, Members: map[string]int{}, Dir: a.cfg.RulesDir}
 	if a.cfg.Info != nil {
 		s.Node = a.cfg.Info()
+	}
+	if a.cfg.Services != nil {
+		report := a.cfg.Services()
+		s.Services = &report
 	}
 	err := a.ask(ctx, func(l *loop) {
 		for _, m := range l.view.Members {

@@ -25,6 +25,7 @@ func (c Config) mistakes() []error {
 	} else if err := checkRPC(c.Attach); err != nil {
 		wrong("cannot attach to %q: %w", c.Attach, err)
 	}
+	errs = append(errs, c.serviceMistakes()...)
 	if c.RPC.Addr != Off {
 		if err := checkRPC(c.RPC.Addr); err != nil {
 			wrong("cannot serve the RPC at %q: %w", c.RPC.Addr, err)

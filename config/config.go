@@ -52,6 +52,11 @@ type Config struct {
 	// what they act on.
 	InsecureGossip bool
 
+	// Cloud is what services { cloud } says; see CloudName.
+	Cloud string
+	// Services are those that this node publishes, in order.
+	Services []Service
+
 	Rules     Rules
 	Nodes     Nodes
 	HTTP      HTTP

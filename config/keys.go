@@ -151,12 +151,18 @@ var keys = []key{
 	{block: "log", name: "format", flag: "log-format", usage: "`FORMAT` of the log: text or json (default text)",
 		field: func(c *Config) any { return &c.Log.Format }},
 
+	{block: "services", name: "cloud", live: true,
+		field: func(c *Config) any { return &c.Cloud }},
+
 	{block: "state", name: "dir", flag: "state", usage: "`DIR` of the agent's journal (default " + DefaultStateDir + ")", path: true,
 		field: func(c *Config) any { return &c.State.Dir }},
 }
 
 // blocks lists the blocks of muster.hcl.
-var blocks = []string{"cluster", "rules", "nodes", "http", "log", "state"}
+var blocks = []string{"cluster", "rules", "nodes", "http", "log", "state", "services", serviceBlock}
+
+// serviceBlock has a name, and keys of its own.
+const serviceBlock = "service"
 
 // mdnsBlock stands in the cluster block.
 const mdnsBlock = "cluster.mdns"
@@ -180,6 +186,9 @@ func find(block, name string) (key, bool) {
 
 // names lists what a block may hold.
 func names(block string) []string {
+	if block == serviceBlock {
+		return serviceNames()
+	}
 	var out []string
 	if block == "cluster" {
 		out = append(out, "config_file", "config_dir", "mdns")

@@ -181,6 +181,22 @@ log {
   # format = "text"
 }
 
+# What this node publishes: see docs/services.md. CLOUD in HOST.CLOUD.local;
+# without it the name to discover, where there is one.
+services {
+  # cloud = "cloud"
+}
+
+# A service, while its check passes.
+# service "web" {
+#   port        = 80
+#   description = "The shop"
+#   check       = ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:80/"]
+#   interval    = "10s"
+#   timeout     = "5s"
+#   failures    = 3
+# }
+
 # Where the agent keeps its journal: what it wrote and which reloads are owed.
 state {
   # dir = "/var/lib/muster"

@@ -74,7 +74,7 @@ func (r *run) recognise() (n int) {
 		s := r.unclear[id]
 		bad := r.putInto(&r.t.holes[id], &s.value)
 		for _, m := range r.everybody() {
-			if anyOf(&m, bad) {
+			if r.anyOf(&m, bad) {
 				s.Refusal.Member = m.Name
 				note(r.refused, s.Refusal)
 				n++

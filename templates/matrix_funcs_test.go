@@ -140,6 +140,7 @@ var special = map[string][]string{
 	"groupByItem": {`keys (groupByItem (list $m) "x") | first`},
 	"shuffleFor":  {"(index (shuffleFor $m.Tags.x (list $m)) 0).Tags.x", "index (shuffleFor $m.Tags.x $.Members) 0 | toJson"},
 	"members":     {"index (members $m.Tags.x) 0 | toJson", "members $m.Tags.x"},
+	"services":    {`(index (services $m.Tags.x) 0).Text`, `services $m.Tags.x | toJson`, `(first (services "")).Port`},
 	"ternary":     {"ternary $m.Tags.x $m.Tags.x true"},
 	"like":        {`$m.Tags.x | like "(?s).*"`},
 	"promLabels":  {"promLabels $m (dict)", `promLabels $m (dict "labels" $m.Tags)`, `promLabels $m (dict "labels" (dict $m.Tags.x $m.Tags.x))`},
@@ -217,7 +218,7 @@ func launder(f Format, fr frame, call string) (printed bool, err error) {
 	for i, v := range disguises() {
 		ms = append(ms, cluster.Member{Name: fmt.Sprintf("m%02d", i), Tags: map[string]string{"x": v}})
 	}
-	r, err := tm.Execute(Data{Members: ms, Select: func(string) ([]cluster.Member, error) { return ms, nil }})
+	r, err := tm.Execute(Data{Members: ms, Services: offering(ms), Select: func(string) ([]cluster.Member, error) { return ms, nil }})
 	if err != nil {
 		return false, nil
 	}

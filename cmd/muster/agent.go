@@ -17,6 +17,7 @@ import (
 	"muster/agent"
 	"muster/cluster"
 	"muster/config"
+	"muster/publisher"
 	"muster/rpc"
 	"muster/rules"
 	"muster/web"
@@ -119,12 +120,13 @@ func assemble(cfg config.Config, log *agentLog) (*services, error) {
 	if err := s.keepMetadata(cfg, keys); err != nil {
 		return nil, err
 	}
+	s.offers = publisher.New(publisher.Config{View: s.member.View, SetTags: s.member.SetTags, Logger: log.Logger, Wanted: wanted(cfg)})
 	events := s.member.Subscribe(eventBacklog)
 	s.keeper, err = agent.New(agent.Config{
 		Source: s.member, Events: events.C, Lost: events.Lost, Info: s.member.Info, Send: s.member.Send,
 		Actions: runner, Handlers: cfg.Handlers, HandlersDir: cfg.HandlersDir, InsecureGossip: cfg.InsecureGossip,
 		RulesDir: cfg.Rules.Dir, RulesOptional: cfg.Rules.Dir == config.DefaultRulesDir, StateDir: cfg.State.Dir, Resync: cfg.Rules.Resync,
-		Logger: log.Logger, Notify: notify(log.Logger), Watchdog: watchdogInterval(), Version: version(),
+		Logger: log.Logger, Notify: notify(log.Logger), Watchdog: watchdogInterval(), Version: version(), Services: s.offers.Report,
 	})
 	return s, err
 }

@@ -20,13 +20,6 @@ import (
 	"muster/web"
 )
 
-// serviceCommand has the commands about services.
-func (a *app) serviceCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "service", Short: "Say which services a node runs, and see which nodes do"}
-	cmd.AddCommand(a.serviceAddCommand(metadata.Add), a.serviceAddCommand(metadata.Remove), a.serviceWhereCommand())
-	return cmd
-}
-
 // keepMetadata makes what keeps the services of this node.
 func (s *services) keepMetadata(cfg config.Config, trusted func() *signing.Trusted) (err error) {
 	s.runs, err = metadata.Open(metadata.Config{

@@ -17,6 +17,7 @@ import (
 	"muster/config"
 	"muster/metadata"
 	"muster/nodes"
+	"muster/publisher"
 	"muster/rpc"
 	"muster/rules"
 	"muster/telemetry"
@@ -51,6 +52,7 @@ type services struct {
 	runs   *metadata.Registry
 	ears   *cluster.Subscription // for mux
 	mux    cluster.Mux           // what the agent itself answers and notes
+	offers *publisher.Publisher
 	api    net.Listener
 	rpc    *rpc.Server // nil: an agent is followed
 	rpcs   []net.Listener
@@ -96,6 +98,7 @@ func (s *services) run(parent context.Context) error {
 	group.Go(func() error {
 		return web.Serve(ctx, s.api, web.WithMetadata(web.WithNodes(web.Handler(s.keeper), s.nodes), s.runs), s.log.Logger)
 	})
+	group.Go(func() error { return s.offers.Run(ctx) })
 	group.Go(func() error {
 		return telemetry.Run(ctx, telemetry.Config{Statsd: s.cfg.Telemetry.Statsd, Statsite: s.cfg.Telemetry.Statsite, Logger: s.log.Logger})
 	})

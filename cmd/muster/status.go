@@ -69,6 +69,7 @@ func pick(s *agent.Status, names []string) error {
 	if len(names) == 0 {
 		return nil
 	}
+	s.Services = nil
 	rules, each := s.Rules, s.Acting.Each
 	s.Rules, s.Acting.Each = nil, nil
 	for _, name := range names {
@@ -118,6 +119,7 @@ func (a *app) printStatus(s agent.Status) error {
 		}
 	}
 	a.printActing(s.Acting)
+	a.printPublished(s)
 	return nil
 }
 

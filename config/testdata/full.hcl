@@ -76,6 +76,29 @@ log {
   format = "json"
 }
 
+services {
+  cloud = "guifi"
+}
+
+service "shop" {
+  type        = "web"
+  description = "The shop"
+  port        = 8080
+  txt         = "path=/ tls=1"
+  device      = "eth0"
+  ip          = "192.0.2.7"
+  check       = ["curl", "-fsS", "http://127.0.0.1:8080/"]
+  user        = "nobody"
+  interval    = "20s"
+  timeout     = "3s"
+  failures    = 2
+  passes      = 4
+}
+
+service "dns" {
+  port = 53
+}
+
 state {
   dir = "../state"
 }
