@@ -126,7 +126,7 @@ func TestSuspicion(t *testing.T) {
 			last = *n.Phi
 			time.Sleep(time.Second)
 		}
-		if n := look(); !n.Suspected || n.Status != cluster.Alive || *n.Phi < 100 {
+		if n := look(); !n.Suspected || n.Status != cluster.Alive || *n.Phi < 50 {
 			t.Errorf("after a minute b is %+v with φ %g; Serf's word must stay", n, *n.Phi)
 		}
 		// Nobody looks: no suspicion of those who are not asked.
