@@ -59,10 +59,18 @@ func (h *Histogram) observe(d time.Duration, bounds []time.Duration) {
 	h.Sum += d
 }
 
-// clone is a copy that later observations do not change.
-func (h *Histogram) clone() Histogram {
-	c := *h
-	c.Counts = slices.Clone(h.Counts)
+// clone is a copy that later observations do not change, with all its buckets
+// also before the first one.
+func (h *Histogram) clone(bounds []time.Duration) Histogram {
+	c := Histogram{Bounds: bounds, Counts: make([]uint64, len(bounds)+1), Count: h.Count, Sum: h.Sum}
+	copy(c.Counts, h.Counts)
+	return c
+}
+
+// clone is a copy that later passes do not change.
+func (t *Tally) clone() Tally {
+	c := *t
+	c.RenderTime, c.ConvergeTime = t.RenderTime.clone(renderBounds), t.ConvergeTime.clone(convergeBounds)
 	return c
 }
 
@@ -93,9 +101,7 @@ func (a *Agent) Metrics(ctx context.Context) (Metrics, error) {
 	err := a.ask(ctx, func(l *loop) {
 		l.tell(&m.Status)
 		for _, s := range l.states {
-			t := s.tally
-			t.RenderTime, t.ConvergeTime = t.RenderTime.clone(), t.ConvergeTime.clone()
-			tallies[s.rule.Name] = t
+			tallies[s.rule.Name] = s.tally.clone()
 		}
 	})
 	counts := map[string]reconcile.Counts{}
@@ -103,7 +109,11 @@ func (a *Agent) Metrics(ctx context.Context) (Metrics, error) {
 		counts[s.Rule] = s.Counts
 	}
 	for _, r := range m.Rules {
-		m.Measured = append(m.Measured, RuleMetrics{counts[r.Rule], tallies[r.Rule]})
+		tally, ok := tallies[r.Rule]
+		if !ok { // the rule is gone, its files are not
+			tally = new(Tally).clone()
+		}
+		m.Measured = append(m.Measured, RuleMetrics{counts[r.Rule], tally})
 	}
 	return m, err
 }

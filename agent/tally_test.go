@@ -80,7 +80,7 @@ func TestRenderFailuresCount(t *testing.T) {
 	if diff := cmp.Diff([]uint64{0, 1, 0, 0, 0, 0, 1}, tally.RenderTime.Counts); diff != "" {
 		t.Errorf("buckets (-want +got):\n%s", diff)
 	}
-	copied := tally.RenderTime.clone()
+	copied := tally.RenderTime.clone(renderBounds)
 	tally.RenderTime.observe(time.Millisecond, renderBounds)
 	if copied.Counts[0] != 0 || tally.RenderTime.Counts[0] != 1 {
 		t.Error("a bucket's end does not belong to it, or the copy changes")
