@@ -19,6 +19,7 @@ import (
 	"muster/config"
 	"muster/rpc"
 	"muster/rules"
+	"muster/telemetry"
 	"muster/web"
 )
 
@@ -79,7 +80,7 @@ func (a *app) runAgent(ctx context.Context, flags config.Flags) error {
 		return err
 	}
 	if cfg.Log.Format == "text" { // who reads JSON gets nothing but JSON, wherever it goes
-		fmt.Fprint(a.out, newBanner(cfg, s.member.Info(), s.addresses()))
+		fmt.Fprint(a.out, newBanner(cfg, s.member.Info(), s.addresses(), s.httpURL()))
 	}
 	return s.run(ctx)
 }
@@ -97,7 +98,7 @@ func loadConfig(flags config.Flags) (config.Config, rules.Problems) {
 
 // assemble makes what an agent consists of. Nothing happens on the network.
 func assemble(cfg config.Config, log *agentLog) (*services, error) {
-	s := &services{log: log}
+	s := &services{log: log, meter: telemetry.NewMeter()}
 	s.handlers.Store(&cfg.Handlers)
 	runner, err := actions.Open(actions.Config{
 		StateDir: cfg.State.Dir, Logger: log.Logger, Trusted: trusted(cfg.TrustedKeys, log.Logger),
@@ -146,7 +147,10 @@ func (s *services) join(cfg config.Config, since uint64) (err error) {
 func (s *services) listen() (err error) {
 	cfg := s.cfg
 	api := web.Socket{Path: cfg.HTTP.Socket, Mode: cfg.HTTP.Mode, Group: cfg.HTTP.Group}
-	if s.api, err = api.Listen(); err != nil || s.rpc == nil {
+	if s.api, err = api.Listen(); err != nil {
+		return err
+	}
+	if err := s.listenHTTP(); err != nil || s.rpc == nil {
 		return err
 	}
 	api.Path = rpcSocketPath(api.Path)
@@ -187,7 +191,7 @@ func (s *services) addresses() []string {
 
 // unlisten closes what listen opened, and gives the state directory back.
 func (s *services) unlisten() {
-	for _, ln := range append(s.rpcs, s.api) {
+	for _, ln := range append(s.rpcs, s.api, s.http) {
 		if ln != nil {
 			ln.Close()
 		}

@@ -45,6 +45,9 @@ type services struct {
 	node   *cluster.Node // nil: an agent is followed
 	keeper *agent.Agent
 	api    net.Listener
+	http   net.Listener // nil: no TCP
+	web    *web.API
+	meter  *telemetry.Meter
 	rpc    *rpc.Server // nil: an agent is followed
 	rpcs   []net.Listener
 	log    *agentLog
@@ -52,6 +55,7 @@ type services struct {
 	cfg    config.Config
 
 	handlers atomic.Pointer[[]rules.Handler] // event_handlers in force
+	mistaken atomic.Bool                     // the configuration as read last is not in force
 
 	part func(cause error) // ends the membership before the rest
 	gone chan struct{}     // closed when it has ended
@@ -83,9 +87,14 @@ func (s *services) run(parent context.Context) error {
 		return s.member.Run(inCluster)
 	})
 	group.Go(func() error { return s.keeper.Run(ctx) })
-	group.Go(func() error { return web.Serve(ctx, s.api, web.Handler(s.keeper), s.log.Logger) })
+	group.Go(func() error { return web.Serve(ctx, s.api, s.web.Local(), s.log.Logger) })
+	if s.http != nil {
+		group.Go(func() error { return web.Serve(ctx, s.http, s.web.Remote(), s.log.Logger) })
+	}
 	group.Go(func() error {
-		return telemetry.Run(ctx, telemetry.Config{Statsd: s.cfg.Telemetry.Statsd, Statsite: s.cfg.Telemetry.Statsite, Logger: s.log.Logger})
+		return telemetry.Run(ctx, telemetry.Config{
+			Statsd: s.cfg.Telemetry.Statsd, Statsite: s.cfg.Telemetry.Statsite, Meter: s.meter, Logger: s.log.Logger,
+		})
 	})
 	for _, ln := range s.rpcs {
 		group.Go(func() error { return s.rpc.Serve(ctx, ln) })
