@@ -44,7 +44,7 @@ rule "secret" {
     destination = "DIR/secret"
     sensitive   = true
   }
-  check = ["sh", "-c", "echo hunter2; exit 1"]
+  check = ["sh", "-c", "cat DIR/secret; exit 1"]
 }
 rule "held" {
   members { tags = { role = "nobody" } }
