@@ -8,9 +8,9 @@ import (
 // listenHTTP makes the API, and opens its TCP port if one is wanted.
 func (s *services) listenHTTP() (err error) {
 	cfg := s.cfg.HTTP
-	api := web.Config{
-		Agent: s.keeper, More: s.meter.Families,
-		Configured: func() bool { return !s.mistaken.Load() },
+	api := web.Config{Agent: s.keeper, Configured: func() bool { return !s.mistaken.Load() }}
+	if s.node != nil { // the agent that is followed has numbers of its own
+		api.More = s.meter.Families
 	}
 	if cfg.Address != "" {
 		if api.Gate, err = gate(cfg); err != nil {
