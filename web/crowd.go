@@ -13,9 +13,9 @@ import (
 const mostGuests = 128
 
 // A crowd is a listener that bounds its connections. When there are too many,
-// the one that has waited longest without a request under way has to go: one
-// that is kept alive for nothing, or whose request comes a byte at a time. If
-// all are being answered, the newcomer is sent away.
+// the one that has been there longest without a request that is kept has to go:
+// one that is idle, whose request comes a byte at a time, or whose answer is
+// taken so. If all are kept, the newcomer is sent away.
 type crowd struct {
 	net.Listener
 	most int
@@ -34,8 +34,8 @@ type guest struct {
 	crowd *crowd
 
 	// Under the crowd's mutex.
-	served int       // requests that are being answered
-	since  time.Time // it came, or its last request was answered
+	served int       // requests that are being answered, and kept
+	since  time.Time // it came, or its last kept request was answered
 }
 
 // Accept returns the next connection that there is room for.
@@ -93,15 +93,16 @@ func know(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, guestKey{}, conn)
 }
 
-// hosted keeps a connection while one of its requests is answered.
-func hosted(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if g, ok := r.Context().Value(guestKey{}).(*guest); ok {
-			g.serve(1)
-			defer g.serve(-1)
-		}
-		h.ServeHTTP(w, r)
-	})
+// keep makes the request's connection stay while the request is answered,
+// until done is called: the request is of somebody who may. Others might read
+// their answers a byte at a time.
+func keep(r *http.Request) (done func()) {
+	g, ok := r.Context().Value(guestKey{}).(*guest)
+	if !ok {
+		return func() {}
+	}
+	g.serve(1)
+	return func() { g.serve(-1) }
 }
 
 func (g *guest) serve(n int) {

@@ -65,12 +65,54 @@ func TestSlowClientsGiveWay(t *testing.T) {
 	}
 }
 
+// Nor do clients that do not read what everybody may have. Who has a token is
+// kept meanwhile.
+func TestSlowReadersGiveWay(t *testing.T) {
+	const most = 4
+	big := strings.Repeat("x", 16<<20) // more than the kernel takes
+	stuck := make(chan bool, 100)
+	a := New(Config{Gate: &Gate{Token: token, ReadToken: readerToken}})
+	h := a.allow(open, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/big" {
+			stuck <- true
+			_, _ = io.WriteString(w, big)
+		}
+	})
+	addr, _ := crowded(t, most, h)
+	ask := func(header string) *bufio.Reader {
+		t.Helper()
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
+		if _, err := io.WriteString(conn, "GET /big HTTP/1.1\r\nHost: localhost\r\n"+header+"\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		<-stuck
+		return bufio.NewReader(conn)
+	}
+	known := ask("Authorization: Bearer " + readerToken + "\r\n")
+	for range 3 * most {
+		ask("")
+	}
+	response, err := http.ReadResponse(known, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := io.Copy(io.Discard, response.Body); n != int64(len(big)) || err != nil {
+		t.Errorf("who has a token got %d bytes, %v", n, err)
+	}
+}
+
 // Who is being answered stays, and keeps newcomers out; once that is over, it
 // counts as waiting again.
 func TestAnsweredClientsStay(t *testing.T) {
 	entered, leave := make(chan bool), make(chan bool)
 	addr, c := crowded(t, 2, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/long" {
+			defer keep(r)()
 			entered <- true
 			<-leave
 		}

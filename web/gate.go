@@ -100,6 +100,9 @@ func (a *API) allow(needs access, h http.HandlerFunc) http.HandlerFunc {
 			a.refuse(w, reason, err)
 			return
 		}
+		if a.Gate.knows(r.Header.Get("Authorization")) {
+			defer keep(r)()
+		}
 		h(w, r)
 	}
 }
@@ -110,10 +113,9 @@ func (g *Gate) judge(needs access, authorization string) error {
 	if needs == open || needs == read && g.Open {
 		return nil
 	}
-	scheme, token, _ := strings.Cut(authorization, " ")
-	token = strings.TrimSpace(token)
+	token := bearer(authorization)
 	switch {
-	case !strings.EqualFold(scheme, "Bearer") || token == "":
+	case token == "":
 		return fmt.Errorf("%w: send the header Authorization: Bearer TOKEN; %s", errNoToken, needs.where())
 	case same(token, g.Token):
 		return nil
@@ -123,6 +125,21 @@ func (g *Gate) judge(needs access, authorization string) error {
 		return fmt.Errorf("%w, and cannot change anything: %s", errReadToken, needs.where())
 	}
 	return nil
+}
+
+// bearer is the token in an Authorization header; empty: none.
+func bearer(authorization string) string {
+	scheme, token, _ := strings.Cut(authorization, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+// knows reports whether the header has one of the tokens in it.
+func (g *Gate) knows(authorization string) bool {
+	token := bearer(authorization)
+	return same(token, g.Token) || same(token, g.ReadToken)
 }
 
 // where says where a token is found.

@@ -107,7 +107,7 @@ func statusOf(err error) int {
 		return http.StatusMethodNotAllowed
 	case errors.Is(err, errHost):
 		return http.StatusMisdirectedRequest
-	case errors.Is(err, agent.ErrStopped), errors.Is(err, agent.ErrCannotSend), errors.Is(err, context.Canceled):
+	case errors.Is(err, agent.ErrStopped), errors.Is(err, agent.ErrCannotSend), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError

@@ -20,7 +20,7 @@ import (
 func (a *API) metrics(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), aliveLimit)
 	defer cancel()
-	m, err := a.Agent.Metrics(ctx)
+	m, err := inTurn(ctx, a, a.Agent.Metrics)
 	if err != nil {
 		answer(w, nil, err)
 		return

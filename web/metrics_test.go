@@ -1,7 +1,9 @@
 package web
 
 import (
+	"context"
 	"fmt"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"regexp"
@@ -198,4 +200,24 @@ func TestHealth(t *testing.T) {
 	if why := api.unready(in()); len(why) != 1 || why[0] != "the configuration on disk has mistakes" {
 		t.Errorf("%q", why)
 	}
+}
+
+// What everybody may ask takes turns, and waits no longer than it may.
+func TestTurns(t *testing.T) {
+	api := New(Config{Agent: newAgent(t)})
+	api.turn <- struct{}{}
+	for path, want := range map[string]int{"/metrics": 503, "/readyz": 503, "/healthz": 200, "/v1/status": 200} {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		if path == "/v1/status" || path == "/healthz" { // these do not wait
+			ctx = t.Context()
+		}
+		w := httptest.NewRecorder()
+		api.Local().ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", path, nil))
+		cancel()
+		if w.Code != want {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	<-api.turn
+	scrape(t, api)
 }

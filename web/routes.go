@@ -33,11 +33,14 @@ type Config struct {
 type API struct {
 	Config
 	started time.Time
+	turn    chan struct{}          // holds one thing: the turn to ask the agent for nobody in particular
 	refused [reasons]atomic.Uint64 // by the gate
 }
 
 // New returns the API of an agent.
-func New(c Config) *API { return &API{Config: c, started: time.Now()} }
+func New(c Config) *API {
+	return &API{Config: c, started: time.Now(), turn: make(chan struct{}, 1)}
+}
 
 // Local answers whoever may connect to the socket: they may do everything.
 func (a *API) Local() http.Handler { return a.handler(true) }
@@ -140,7 +143,10 @@ func (a *API) handler(local bool) http.Handler {
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { answerNoRoute(mux, w, r) })
 	if local {
-		return plain(mux)
+		return plain(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer keep(r)()
+			mux.ServeHTTP(w, r)
+		}))
 	}
 	return plain(a.guard(mux))
 }

@@ -122,7 +122,7 @@ func (s Socket) open() error {
 // second to finish.
 func Serve(ctx context.Context, ln net.Listener, h http.Handler, log *slog.Logger) error {
 	server := &http.Server{
-		Handler:           hosted(h),
+		Handler:           h,
 		ConnContext:       know,
 		Protocols:         onlyHTTP1(),
 		ReadHeaderTimeout: 5 * time.Second,
