@@ -39,7 +39,8 @@ var house = map[string][]string{
 	"statedir":       {},
 	"signing":        {},
 	"logs":           {},
-	"telemetry":      {},
+	"telemetry":      {"exposition"},
+	"exposition":     {},
 	"load":           {},
 	"accrual":        {},
 	"nodes":          {"cluster", "load", "accrual"},
@@ -47,11 +48,10 @@ var house = map[string][]string{
 	"rpc":            {"cluster", "logs"},
 	"actions":        {"cluster", "rules", "command", "signing", "statedir"},
 	"agent":          {"cluster", "rules", "templates", "config", "command", "reconcile", "actions", "haproxy", "services", "publisher"},
-	"web":            {"agent", "cluster", "rules", "nodes", "metadata"}, // rules, nodes, metadata for their values
-	"demo":           {"agent", "reconcile", "web", "command"},           // the demo's own cluster: it runs nodes and asks one of them
-	"cmd/muster":     {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "nodes", "metadata", "examples", "services", "publisher"},
-	"services/bzip2": {},
-	// What services compresses its tag with.
+	"web":            {"agent", "cluster", "rules", "nodes", "metadata", "services", "reconcile", "actions", "exposition"}, // all but the first and last for their values
+	"demo":           {"agent", "reconcile", "web", "command"},                                                             // the demo's own cluster: it runs nodes and asks one of them
+	"cmd/muster":     {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "nodes", "metadata", "examples", "services", "publisher", "exposition"},
+	"services/bzip2": {}, // what services compresses its tag with
 
 	// Rule sets, for init.
 	"examples": {},
@@ -81,7 +81,7 @@ var owners = map[string][]string{
 	"github.com/fsnotify/fsnotify":        {"reconcile", "agent"},
 	"github.com/google/renameio":          {"reconcile", "cluster", "cmd/muster"}, // cmd/muster: fmt, test
 	"net/http":                            {"web", "demo"},                        // demo: the nodes' service, and requests to it
-	"github.com/prometheus/client_golang": {"web"},
+	"github.com/prometheus/client_golang": {},                                     // 2.4 MB with its protobuf: exposition writes the format
 	"github.com/coreos/go-systemd":        {"agent", "cmd/muster"},
 	"github.com/spf13/cobra":              {"cmd/muster"},
 	"github.com/spf13/pflag":              {"cmd/muster", "config"},

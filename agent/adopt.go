@@ -26,7 +26,7 @@ func (l *loop) adopt(p *Program, now time.Time) {
 		}
 		s := &state{rule: c, selection: c.NewSelection()}
 		if before := old[c.Name]; before != nil {
-			s.begun, s.report = before.begun, before.report
+			s.begun, s.report, s.tally = before.begun, before.report, before.tally
 		}
 		s.update(now, l.view, nil)
 		s.inForce = c.InForce(l.view.SelfMember())

@@ -148,6 +148,9 @@ func (a *Agent) ask(ctx context.Context, f func(*loop)) error {
 	}
 }
 
+// Ping returns nil once the agent's loop has come round.
+func (a *Agent) Ping(ctx context.Context) error { return a.ask(ctx, func(*loop) {}) }
+
 // Reload reads the rules again. With problems that are errors, the rules in
 // force stay in force.
 func (a *Agent) Reload(ctx context.Context) (rules.Problems, error) {

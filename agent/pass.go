@@ -78,6 +78,7 @@ func (p *pass) run(ctx context.Context, r *reconcile.Reconciler) {
 func (j *job) finish(self string, now time.Time) {
 	s := j.state
 	s.running = false
+	s.tally.count(j, now)
 	s.take(j)
 	s.reads = nil
 	if j.rendered != nil {

@@ -32,6 +32,7 @@ type state struct {
 	failing  string  // what the last pass failed of; empty: it did not
 	report   *Report // of the last pass
 	begun    uint64  // passes begun
+	tally    Tally
 }
 
 // A Report is what the agent itself knows of a rule's last pass that did or

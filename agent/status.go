@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"muster/cluster"
@@ -63,25 +65,42 @@ type RuleStatus struct {
 
 // Status says how the agent is.
 func (a *Agent) Status(ctx context.Context) (Status, error) {
-	s := Status{Version: a.cfg.Version, Members: map[string]int{}, Dir: a.cfg.RulesDir}
-	if a.cfg.Info != nil {
-		s.Node = a.cfg.Info()
+	var s Status
+	err := a.ask(ctx, func(l *loop) { l.tell(&s) })
+	return s, err
+}
+
+// tell says in s how the agent is.
+func (l *loop) tell(s *Status) {
+	*s = Status{Version: l.cfg.Version, Members: map[string]int{}, Dir: l.cfg.RulesDir, Loaded: l.loaded, Problems: l.problems}
+	if l.cfg.Info != nil {
+		s.Node = l.cfg.Info()
 	}
-	if a.cfg.Services != nil {
-		report := a.cfg.Services()
+	if l.cfg.Services != nil {
+		report := l.cfg.Services()
 		s.Services = &report
 	}
+	for _, m := range l.view.Members {
+		s.Members[string(m.Status)]++
+	}
+	s.Settled, s.Alone, s.Doubt = l.view.Settled, l.view.Alone(), l.view.Doubt
+	s.Rules = append(l.status(l.states), l.remains()...)
+	s.Acting = l.acting()
+}
+
+// Rules says how every rule is, also those that act, sorted by name.
+func (a *Agent) Rules(ctx context.Context) ([]RuleStatus, error) {
+	var all []RuleStatus
 	err := a.ask(ctx, func(l *loop) {
-		for _, m := range l.view.Members {
-			s.Members[string(m.Status)]++
+		all = append(l.status(l.states), l.remains()...)
+		for _, c := range l.program.rules {
+			if e, ok := l.explainActing(c.Name); ok {
+				all = append(all, e.RuleStatus)
+			}
 		}
-		s.Settled, s.Alone, s.Doubt = l.view.Settled, l.view.Alone(), l.view.Doubt
-		s.Loaded, s.Problems = l.loaded, l.problems
-		s.Rules = l.status(l.states)
-		s.Rules = append(s.Rules, l.remains()...)
-		s.Acting = l.acting()
 	})
-	return s, err
+	slices.SortFunc(all, func(a, b RuleStatus) int { return strings.Compare(a.Rule, b.Rule) })
+	return all, err
 }
 
 // status is how the rules of states are.

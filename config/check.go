@@ -33,6 +33,7 @@ func (c Config) mistakes() []error {
 			wrong("cannot serve the RPC at %s: anybody could command this agent; set rpc_auth, or use 127.0.0.1 or unix:PATH", c.RPC.Addr)
 		}
 	}
+	errs = append(errs, c.HTTP.mistakes()...)
 	for _, addr := range []string{c.Telemetry.Statsd, c.Telemetry.Statsite} {
 		if addr != "" {
 			if err := checkHostPort(addr, "; write HOST:PORT"); err != nil {

@@ -25,7 +25,7 @@ const (
 	DefaultRPCAddr     = "127.0.0.1:7373" // Serf's
 )
 
-// Off, as RPC.Addr, serves no RPC there.
+// Off, as RPC.Addr, serves no RPC there; as the address of http, no HTTP.
 const Off = "off"
 
 // A Config is all that an agent is told. Its paths are absolute.
@@ -102,12 +102,29 @@ type Nodes struct {
 	Threshold int           // the φ from which a node is suspected, 1 to 100; default 8
 }
 
-// HTTP says where the local API listens.
+// HTTP says where the API listens.
 type HTTP struct {
 	Socket string      // path of the Unix socket; empty: the caller's default
 	Mode   fs.FileMode // of the socket; default 0660
 	Group  string      // owning group, by name or number; empty: the agent's own
+
+	// Address is "host:port" to listen on besides; empty: none.
+	Address string
+	Hosts   []string // names that clients may call it by, besides localhost and its addresses
+	// Read says who may read there what is not for everybody: ReadToken
+	// (default), or with ReadOpen whoever reaches it.
+	Read          string
+	TokenFile     string // of the token that changes need; default "token" in State.Dir
+	ReadTokenFile string // of the one that reading needs; default "read-token" in State.Dir
+	TLSCert       string // PEM, with TLSKey; empty: HTTP in the clear
+	TLSKey        string // PEM
 }
+
+// The values of HTTP.Read.
+const (
+	ReadToken = "token"
+	ReadOpen  = "open"
+)
 
 // Log says what is logged, and how.
 type Log struct {
@@ -135,7 +152,7 @@ func Default() Config {
 		HandlerTimeout: 30 * time.Second, EventMaxAge: 5 * time.Minute,
 		Rules: Rules{Dir: DefaultRulesDir, Resync: time.Minute},
 		Nodes: Nodes{Every: 5 * time.Second, Threshold: 8},
-		HTTP:  HTTP{Mode: 0o660},
+		HTTP:  HTTP{Mode: 0o660, Read: ReadToken},
 		Log:   Log{Level: slog.LevelInfo, Format: "text", Syslog: Syslog{Facility: "LOCAL0"}},
 		State: State{Dir: DefaultStateDir},
 	}

@@ -68,7 +68,11 @@ func TestLoadFull(t *testing.T) {
 		},
 		Rules: Rules{Dir: testdata(t, "rules"), Resync: 90 * time.Second},
 		Nodes: Nodes{Every: 2 * time.Second, Threshold: 12},
-		HTTP:  HTTP{Socket: "/run/muster/api.sock", Mode: 0o600, Group: "adm"},
+		HTTP: HTTP{
+			Socket: "/run/muster/api.sock", Mode: 0o600, Group: "adm",
+			Address: "127.0.0.1:8080", Hosts: []string{"muster.example.org", "pi"}, Read: ReadOpen,
+			TokenFile: testdata(t, "token"), ReadTokenFile: "/etc/muster/read-token", TLSCert: testdata(t, "http.crt"), TLSKey: testdata(t, "http.key"),
+		},
 		Log:   Log{Level: slog.LevelDebug, Format: "json", Syslog: Syslog{Enabled: true, Facility: "daemon"}},
 		State: State{Dir: filepath.Join(filepath.Dir(testdata(t)), "state")},
 		Files: []string{"testdata/full.hcl", "testdata/serf/10-base.json", "testdata/serf/20-more.json"},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -23,6 +24,13 @@ func (l *loader) build(without int) Config {
 	if c.Attach != "" {
 		c.RPC.Addr, c.RPC.Explicit = Off, false // the other agent serves it
 	}
+	if c.HTTP.Address == Off {
+		c.HTTP.Address = ""
+	}
+	if c.HTTP.Address != "" {
+		c.HTTP.TokenFile = cmp.Or(c.HTTP.TokenFile, filepath.Join(c.State.Dir, "token"))
+		c.HTTP.ReadTokenFile = cmp.Or(c.HTTP.ReadTokenFile, filepath.Join(c.State.Dir, "read-token"))
+	}
 	if _, err := os.Stat(DefaultTrustedKeys); err == nil && c.TrustedKeys == "" {
 		c.TrustedKeys = DefaultTrustedKeys
 	}
@@ -37,6 +45,7 @@ func (l *loader) finish() (Config, rules.Problems) {
 		l.blame(err)
 	}
 	l.readableKeys(c)
+	l.exposed(c)
 	l.idle(c)
 	slices.SortStableFunc(l.problems, func(a, b rules.Problem) int {
 		return cmp.Or(slices.Index(l.files, a.File)-slices.Index(l.files, b.File), a.Line-b.Line, a.Column-b.Column)

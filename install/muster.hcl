@@ -162,7 +162,7 @@ nodes {
   # threshold = 8
 }
 
-# The local API, which the other muster commands use: a Unix socket.
+# The API: a Unix socket, which the other muster commands use, and HTTP.
 http {
   # socket = "/run/muster/api.sock"
 
@@ -171,6 +171,25 @@ http {
 
   # The owning group, by name or number. Default: the agent's own.
   # group = "root"
+
+  # Serve the API, /metrics and /healthz at a TCP address, too. Default: no.
+  # address = "127.0.0.1:8080"
+
+  # Names by which clients may call it, besides localhost and its addresses.
+  # hosts = ["muster.example.org"]
+
+  # Who may read there the members, rules, files and plans: who has a token, or
+  # with "open" whoever reaches the address. Nothing is changed without a token.
+  # read = "token"
+
+  # The tokens. The agent makes them when they are not there. Default: token
+  # and read-token in the state directory.
+  # token_file = "/var/lib/muster/token"
+  # read_token_file = "/var/lib/muster/read-token"
+
+  # A certificate and its key, in PEM: HTTPS instead of HTTP.
+  # tls_cert = "/etc/muster/http.crt"
+  # tls_key = "/etc/muster/http.key"
 }
 
 log {

@@ -119,6 +119,8 @@ func (r *Reconciler) runCheck(ctx context.Context, set []*pass, mode CheckMode, 
 		ran.Argv = c.Argv
 	}
 	for _, p := range set {
+		p.counts.Checks++
+		p.counts.CheckFailures += one(!ran.OK)
 		if p.ran.check == nil || p.ran.check.OK { // a failure stays to be seen
 			p.ran.check = ran
 		}
@@ -237,7 +239,14 @@ func (r *Reconciler) tryOverlay(ctx context.Context, set, with []*pass) (overlai
 		}
 	}
 	res := r.runCheck(ctx, set, CheckOverlay, set[0].inPlace(), shown)
-	return r.judge(set, shown, res), res
+	verdict := r.judge(set, shown, res)
+	if verdict == overlaidUnknown { // that was no check
+		for _, p := range set {
+			p.counts.Checks--
+			p.counts.CheckFailures -= one(!res.OK())
+		}
+	}
+	return verdict, res
 }
 
 // judge says what the result of a check with files shown in place is worth. In

@@ -24,6 +24,7 @@ func (r *Reconciler) rollBack(p *pass) error {
 		}
 		return nil
 	}
+	p.counts.Rollbacks += one(len(tx.items) > 0)
 	if err := r.undo(tx.changes(), tx.made); err != nil {
 		r.mu.Lock()
 		r.stuck[tx.id] = r.journal.state.open[tx.id]

@@ -62,6 +62,7 @@ type pass struct {
 	unsure   bool  // a reload was tried: who knows what is loaded
 	owed     bool  // and it could not be repaired
 	ran      struct{ check, reload, verify *Ran }
+	counts   Counts
 }
 
 // A want is one desired file and what stands in its place.

@@ -112,6 +112,7 @@ func (r *Reconciler) verifyReload(ctx context.Context, set []*pass, after func(c
 		ran.Verdict = "seen"
 	}
 	for _, p := range set {
+		p.counts.VerifyFailures += one(!ran.OK)
 		if p.ran.verify == nil || p.ran.verify.OK {
 			p.ran.verify = ran
 		}
@@ -127,6 +128,8 @@ func (r *Reconciler) verifyReload(ctx context.Context, set []*pass, after func(c
 // stays to be seen.
 func (r *Reconciler) noteReload(set []*pass, ran *Ran) {
 	for _, p := range set {
+		p.counts.Reloads++
+		p.counts.ReloadFailures += one(!ran.OK)
 		if p.ran.reload == nil || p.ran.reload.OK {
 			p.ran.reload = ran
 		}

@@ -29,6 +29,7 @@ type Status struct {
 	Reload  *Ran      `json:"reload,omitempty"` // last
 	Verify  *Ran      `json:"verify,omitempty"` // of the last reload
 	Told    *Told     `json:"told,omitempty"`   // what the running service was told last
+	Counts  Counts    `json:"counts"`
 }
 
 // A FileStatus tells how one file stands. Sums are the first 12 digits of a hex
@@ -62,6 +63,7 @@ type report struct {
 	reload       *Ran
 	verify       *Ran
 	told         *Told
+	counts       Counts
 }
 
 // Status tells how every rule stands as of its last pass, sorted by name, and
@@ -74,7 +76,7 @@ func (r *Reconciler) Status() []Status {
 		rep := st.report
 		s := &Status{Rule: name, State: rep.state, Since: rep.since, Why: rep.why, Retry: rep.retry,
 			Files: slices.Clone(rep.files), Gained: rep.gained, Lost: rep.lost, Guard: rep.verdict,
-			Check: rep.check, Reload: rep.reload, Verify: rep.verify, Told: rep.told}
+			Check: rep.check, Reload: rep.reload, Verify: rep.verify, Told: rep.told, Counts: rep.counts}
 		if s.State == "" {
 			s.State = Pending
 		}
@@ -230,9 +232,14 @@ func (r *Reconciler) publish(p *pass) {
 	rep.files = make([]FileStatus, 0, len(p.wants))
 	for _, w := range p.wants {
 		if w.file != nil {
-			rep.files = append(rep.files, p.fileStatus(w, old[w.file.Path], rep.why))
+			f := p.fileStatus(w, old[w.file.Path], rep.why)
+			p.counts.Drifts += uint64(f.Drifts - old[w.file.Path].Drifts)
+			rep.files = append(rep.files, f)
 		}
 	}
+	p.counts.Changes += one(len(p.out.Changed) > 0)
+	p.counts.Told += one(p.instead && len(p.out.Told) > 0)
+	rep.counts.add(p.counts)
 }
 
 func (p *pass) fileStatus(w want, old FileStatus, why string) FileStatus {

@@ -1,5 +1,6 @@
 // Package telemetry sends the measurements of Serf and memberlist to a statsd
-// or a statsite, as Serf's agent does and under the same names.
+// or a statsite, as Serf's agent does and under the same names, and keeps them
+// for Prometheus, under names as that wants them.
 //
 // Both libraries measure into the global of hashicorp/go-metrics, and offer no
 // other way: while Run runs, that global is this package's. Its own sinks have
@@ -20,6 +21,7 @@ import (
 type Config struct {
 	Statsd   string       // "host:port", UDP; empty: nowhere
 	Statsite string       // "host:port", TCP; empty: nowhere
+	Meter    *Meter       // keeps them; nil: nobody does
 	Logger   *slog.Logger // nil discards
 }
 
@@ -50,6 +52,10 @@ func Run(ctx context.Context, c Config) error {
 			senders.Go(func() { s.run(ctx) })
 		}
 	}
+	sending := len(sinks) > 0
+	if c.Meter != nil {
+		sinks = append(sinks, c.Meter)
+	}
 	if len(sinks) == 0 {
 		<-ctx.Done()
 		return nil
@@ -62,6 +68,10 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	defer metrics.Shutdown()
+	if !sending { // the Meter has no use for the runtime's numbers
+		<-ctx.Done()
+		return nil
+	}
 	tick := time.NewTicker(conf.ProfileInterval)
 	defer tick.Stop()
 	for {

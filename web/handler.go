@@ -1,6 +1,8 @@
-// Package web offers a running agent to programs on the same host: a JSON API
-// over HTTP on a Unix socket, and the client of it that the command line
-// uses. Who may connect is decided by the socket's owner, group and mode.
+// Package web offers a running agent to programs: a JSON API over HTTP, with
+// measurements for Prometheus, on a Unix socket and, if wanted, on a TCP port;
+// and the client of the socket that the command line uses. Who may connect to
+// the socket is decided by its owner, group and mode; who may do what on the
+// port, by a Gate.
 //
 // It leaves what the answers mean to package agent.
 package web
@@ -15,7 +17,6 @@ import (
 	"time"
 
 	"muster/agent"
-	"muster/rules"
 )
 
 // answerLimit is how long a client may take to read an answer.
@@ -39,59 +40,16 @@ type EventRequest struct {
 	KeepEach bool `json:"keep_each,omitempty"`
 }
 
-// Handler answers the API for a.
-func Handler(a *agent.Agent) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/status", serve(func(r *http.Request) (agent.Status, error) {
-		return a.Status(r.Context())
-	}))
-	mux.HandleFunc("GET /v1/members", serve(func(r *http.Request) (any, error) {
-		return a.Members(), nil
-	}))
-	mux.HandleFunc("GET /v1/plan", serve(func(r *http.Request) ([]agent.RulePlan, error) {
-		return a.Plan(r.Context(), r.URL.Query()["rule"])
-	}))
-	mux.HandleFunc("GET /v1/rules/{rule}/explain", serve(func(r *http.Request) (agent.RuleExplanation, error) {
-		return a.ExplainRule(r.Context(), r.PathValue("rule"))
-	}))
-	mux.HandleFunc("GET /v1/members/{member}/explain", serve(func(r *http.Request) (agent.MemberExplanation, error) {
-		return a.ExplainMember(r.Context(), r.PathValue("member"))
-	}))
-	mux.HandleFunc("POST /v1/reload", serve(func(r *http.Request) (rules.Problems, error) {
-		return a.Reload(r.Context())
-	}))
-	mux.HandleFunc("POST /v1/apply", serve(func(r *http.Request) ([]agent.RuleStatus, error) {
-		var request ApplyRequest
-		if err := decode(r, &request); err != nil {
-			return nil, err
-		}
-		return a.Apply(r.Context(), request.Rules, request.Force)
-	}))
-	mux.HandleFunc("POST /v1/events", serve(func(r *http.Request) (struct{}, error) {
-		var request EventRequest
-		if err := decode(r, &request); err != nil {
-			return struct{}{}, err
-		}
-		return struct{}{}, send(r.Context(), a, request)
-	}))
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, nil, fmt.Errorf("%w: %s %s", errNoEndpoint, r.Method, r.URL.Path))
-	})
-	return mux
-}
-
-// send sends an event. What is wrong is then mostly wrong with the event.
-func send(ctx context.Context, a *agent.Agent, e EventRequest) error {
-	err := a.Send(ctx, e.Name, []byte(e.Payload), !e.KeepEach)
-	if err == nil || ctx.Err() != nil || errors.Is(err, agent.ErrCannotSend) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", errBadRequest, err)
+// A Failure is the answer to what could not be done.
+type Failure struct {
+	Error string `json:"error"`
 }
 
 var (
 	errNoEndpoint = errors.New("no such endpoint")
+	errNoMethod   = errors.New("no such method")
 	errBadRequest = errors.New("bad request")
+	errNoJSON     = errors.New("the content type is not application/json")
 )
 
 // serve makes a handler of a function that answers a request with a value.
@@ -103,44 +61,72 @@ func serve[T any](f func(*http.Request) (T, error)) http.HandlerFunc {
 	}
 }
 
-// decode reads a JSON request.
+// decode reads a JSON request. A web page of another origin cannot send that
+// content type unasked.
 func decode(r *http.Request, into any) error {
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
-		return fmt.Errorf("%w: the content type is not application/json", errBadRequest)
+		return errNoJSON
 	}
 	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
 		return fmt.Errorf("%w: %w", errBadRequest, err)
 	}
+	if decoder.More() {
+		return fmt.Errorf("%w: there is more than one value", errBadRequest)
+	}
 	return nil
 }
 
-// answer writes a value, or the error with the status it deserves. It is the
-// one place where errors become HTTP statuses.
+// answer writes a value, or the error with the status it deserves.
 func answer(w http.ResponseWriter, value any, err error) {
-	status := http.StatusOK
 	if err != nil {
-		value = map[string]string{"error": err.Error()}
-		switch {
-		case errors.Is(err, errBadRequest):
-			status = http.StatusBadRequest
-		case errors.Is(err, errNoEndpoint), errors.Is(err, agent.ErrUnknown):
-			status = http.StatusNotFound
-		case errors.Is(err, agent.ErrStopped), errors.Is(err, agent.ErrCannotSend), errors.Is(err, context.Canceled):
-			status = http.StatusServiceUnavailable
-		default:
-			status = http.StatusInternalServerError
-		}
+		reply(w, statusOf(err), Failure{err.Error()})
+		return
 	}
+	reply(w, http.StatusOK, value)
+}
+
+// statusOf is the one place where errors become HTTP statuses.
+func statusOf(err error) int {
+	tooLarge := (*http.MaxBytesError)(nil)
+	switch {
+	case errors.As(err, &tooLarge):
+		return http.StatusRequestEntityTooLarge
+	case errors.Is(err, errNoJSON):
+		return http.StatusUnsupportedMediaType
+	case errors.Is(err, errBadRequest):
+		return http.StatusBadRequest
+	case errors.Is(err, errNoToken), errors.Is(err, errWrongToken):
+		return http.StatusUnauthorized
+	case errors.Is(err, errReadToken), errors.Is(err, errCrossSite):
+		return http.StatusForbidden
+	case errors.Is(err, errNoEndpoint), errors.Is(err, agent.ErrUnknown):
+		return http.StatusNotFound
+	case errors.Is(err, errNoMethod):
+		return http.StatusMethodNotAllowed
+	case errors.Is(err, errHost):
+		return http.StatusMisdirectedRequest
+	case errors.Is(err, agent.ErrStopped), errors.Is(err, agent.ErrCannotSend), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
+
+// reply writes a value as JSON.
+func reply(w http.ResponseWriter, status int, value any) {
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	// A client that does not read must not keep the answer in memory for ever.
-	// The deadline counts from here: an apply takes as long as its commands.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerLimit))
+	patient(w)
 	w.WriteHeader(status)
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
 	// A client that went away is not worth a line of log.
 	_ = encoder.Encode(value)
+}
+
+// patient bounds how long the client may take to read the answer: one that
+// does not read must not keep it in memory for ever. It counts from here, as
+// an apply takes as long as its commands.
+func patient(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerLimit))
 }

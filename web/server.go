@@ -30,7 +30,7 @@ func (s Socket) Listen() (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", s.Path, err)
 	}
-	return ln, nil
+	return newCrowd(ln, mostGuests), nil
 }
 
 // maxPath is how many bytes Linux has for a socket's path (unix(7)).
@@ -123,6 +123,8 @@ func (s Socket) open() error {
 func Serve(ctx context.Context, ln net.Listener, h http.Handler, log *slog.Logger) error {
 	server := &http.Server{
 		Handler:           h,
+		ConnContext:       know,
+		Protocols:         onlyHTTP1(),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		IdleTimeout:       time.Minute,
@@ -145,4 +147,12 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, log *slog.Logge
 	}
 	<-stopped
 	return nil
+}
+
+// onlyHTTP1 is what is spoken: HTTP/2 would bring many requests at once on one
+// connection, which nobody here needs and the bounds are not made for.
+func onlyHTTP1() *http.Protocols {
+	p := &http.Protocols{}
+	p.SetHTTP1(true)
+	return p
 }

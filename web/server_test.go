@@ -156,9 +156,9 @@ func TestRequestsAreBounded(t *testing.T) {
 	}{
 		{"application/json", `{"rules":["a"]}`, http.StatusOK},
 		{"application/json; charset=utf-8", `{"rules":["a"]}`, http.StatusOK},
-		{"text/plain", `{"rules":["a"]}`, http.StatusBadRequest},
+		{"text/plain", `{"rules":["a"]}`, http.StatusUnsupportedMediaType},
 		{"application/json", `{"unknown":1}`, http.StatusBadRequest},
-		{"application/json", `{"rules":["` + strings.Repeat("a", maxRequest) + `"]}`, http.StatusBadRequest},
+		{"application/json", `{"rules":["` + strings.Repeat("a", maxRequest) + `"]}`, http.StatusRequestEntityTooLarge},
 		{"application/json", strings.Repeat("[", 1000), http.StatusBadRequest},
 	} {
 		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(test.body))

@@ -20,6 +20,7 @@ import (
 	"muster/publisher"
 	"muster/rpc"
 	"muster/rules"
+	"muster/telemetry"
 	"muster/web"
 )
 
@@ -80,7 +81,7 @@ func (a *app) runAgent(ctx context.Context, flags config.Flags) error {
 		return err
 	}
 	if cfg.Log.Format == "text" { // who reads JSON gets nothing but JSON, wherever it goes
-		fmt.Fprint(a.out, newBanner(cfg, s.member.Info(), s.addresses()))
+		fmt.Fprint(a.out, newBanner(cfg, s.member.Info(), s.addresses(), s.httpURL()))
 	}
 	return s.run(ctx)
 }
@@ -98,7 +99,7 @@ func loadConfig(flags config.Flags) (config.Config, rules.Problems) {
 
 // assemble makes what an agent consists of. Nothing happens on the network.
 func assemble(cfg config.Config, log *agentLog) (*services, error) {
-	s := &services{log: log}
+	s := &services{log: log, meter: telemetry.NewMeter()}
 	s.handlers.Store(&cfg.Handlers)
 	keys := trusted(cfg.TrustedKeys, log.Logger)
 	runner, err := actions.Open(actions.Config{
@@ -155,7 +156,10 @@ func (s *services) join(cfg config.Config, since uint64) (err error) {
 func (s *services) listen() (err error) {
 	cfg := s.cfg
 	api := web.Socket{Path: cfg.HTTP.Socket, Mode: cfg.HTTP.Mode, Group: cfg.HTTP.Group}
-	if s.api, err = api.Listen(); err != nil || s.rpc == nil {
+	if s.api, err = api.Listen(); err != nil {
+		return err
+	}
+	if err := s.listenHTTP(); err != nil || s.rpc == nil {
 		return err
 	}
 	api.Path = rpcSocketPath(api.Path)
@@ -196,7 +200,7 @@ func (s *services) addresses() []string {
 
 // unlisten closes what listen opened, and gives the state directory back.
 func (s *services) unlisten() {
-	for _, ln := range append(s.rpcs, s.api) {
+	for _, ln := range append(s.rpcs, s.api, s.http) {
 		if ln != nil {
 			ln.Close()
 		}

@@ -26,14 +26,15 @@ type banner struct {
 	MDNS        string // name of the cluster to discover; empty: none
 	Rules       string // directory
 	Socket      string // of the local API
+	HTTP        string // URL of the API over TCP; empty: it is not served there
 }
 
 // newBanner says what an agent was told, and, from info, what came of it. rpc
-// is where Serf's RPC is served.
-func newBanner(c config.Config, info cluster.Info, rpc []string) banner {
+// is where Serf's RPC is served, http where the API is over TCP.
+func newBanner(c config.Config, info cluster.Info, rpc []string, http string) banner {
 	b := banner{
 		Node: info.Name, Attach: c.Attach, RPC: rpc, Encrypted: info.Encrypted,
-		MDNS: c.Cluster.Discover, Rules: c.Rules.Dir, Socket: c.HTTP.Socket,
+		MDNS: c.Cluster.Discover, Rules: c.Rules.Dir, Socket: c.HTTP.Socket, HTTP: http,
 		Snapshot: c.Cluster.SnapshotPath != "", Profile: cmp.Or(c.Cluster.Profile, "lan"), Compression: !c.Cluster.DisableCompression,
 		Bind: withPort(cmp.Or(info.Bind, c.Cluster.Bind, "0.0.0.0")),
 	}
@@ -79,6 +80,9 @@ func (b banner) String() string {
 	}
 	line("Rules dir", "'%s'", b.Rules)
 	line("API socket", "'%s'", b.Socket)
+	if b.HTTP != "" {
+		line("HTTP", "'%s'", b.HTTP)
+	}
 	out.WriteString("\n==> Log data will now stream in as it occurs:\n\n")
 	return out.String()
 }

@@ -24,7 +24,7 @@ func TestBanner(t *testing.T) {
 		b    banner
 		want string
 	}{
-		{"all", newBanner(c, cluster.Info{Name: "web1", Bind: "127.0.0.1:0", Advertise: "192.0.2.1", Encrypted: true}, []string{"/run/muster/rpc.sock", "127.0.0.1:7373"}),
+		{"all", newBanner(c, cluster.Info{Name: "web1", Bind: "127.0.0.1:0", Advertise: "192.0.2.1", Encrypted: true}, []string{"/run/muster/rpc.sock", "127.0.0.1:7373"}, "http://127.0.0.1:8080/"),
 			`==> Starting muster agent...
                       Node name: 'web1'
                       Bind addr: '127.0.0.1:0'
@@ -37,11 +37,12 @@ func TestBanner(t *testing.T) {
                    mDNS cluster: home
                       Rules dir: "'/etc/ru\nles'"
                      API socket: '/run/muster/api.sock'
+                           HTTP: 'http://127.0.0.1:8080/'
 
 ==> Log data will now stream in as it occurs:
 
 `},
-		{"told nothing", newBanner(short, cluster.Info{Name: "web1"}, []string{"127.0.0.1:7373"}),
+		{"told nothing", newBanner(short, cluster.Info{Name: "web1"}, []string{"127.0.0.1:7373"}, ""),
 			`==> Starting muster agent...
                       Node name: 'web1'
                       Bind addr: '0.0.0.0:7946'
@@ -56,7 +57,7 @@ func TestBanner(t *testing.T) {
 ==> Log data will now stream in as it occurs:
 
 `},
-		{"attached", newBanner(attached, cluster.Info{Name: "web1"}, nil),
+		{"attached", newBanner(attached, cluster.Info{Name: "web1"}, nil, ""),
 			`==> Starting muster agent...
                       Node name: 'web1'
                     Attached to: '127.0.0.1:7373'

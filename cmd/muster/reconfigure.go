@@ -13,6 +13,7 @@ func (s *services) reconfigure(ctx context.Context) {
 	for _, p := range problems {
 		s.log.Error("the configuration has a mistake", "file", p.File, "line", p.Line, "mistake", p.Summary, "remedy", p.Detail)
 	}
+	s.mistaken.Store(problems.HasErrors())
 	if problems.HasErrors() {
 		s.log.Error("the configuration in force stays in force")
 		return

@@ -54,6 +54,9 @@ type services struct {
 	mux    cluster.Mux           // what the agent itself answers and notes
 	offers *publisher.Publisher
 	api    net.Listener
+	http   net.Listener // nil: no TCP
+	web    *web.API
+	meter  *telemetry.Meter
 	rpc    *rpc.Server // nil: an agent is followed
 	rpcs   []net.Listener
 	log    *agentLog
@@ -61,6 +64,7 @@ type services struct {
 	cfg    config.Config
 
 	handlers atomic.Pointer[[]rules.Handler] // event_handlers in force
+	mistaken atomic.Bool                     // the configuration as read last is not in force
 
 	part func(cause error) // ends the membership before the rest
 	gone chan struct{}     // closed when it has ended
@@ -95,12 +99,17 @@ func (s *services) run(parent context.Context) error {
 	group.Go(func() error { return s.nodes.Run(ctx) })
 	group.Go(func() error { return s.runs.Run(ctx) })
 	group.Go(func() error { s.mux.Serve(ctx, s.ears); return nil })
-	group.Go(func() error {
-		return web.Serve(ctx, s.api, web.WithMetadata(web.WithNodes(web.Handler(s.keeper), s.nodes), s.runs), s.log.Logger)
-	})
 	group.Go(func() error { return s.offers.Run(ctx) })
 	group.Go(func() error {
-		return telemetry.Run(ctx, telemetry.Config{Statsd: s.cfg.Telemetry.Statsd, Statsite: s.cfg.Telemetry.Statsite, Logger: s.log.Logger})
+		return web.Serve(ctx, s.api, web.WithMetadata(web.WithNodes(s.web.Local(), s.nodes), s.runs), s.log.Logger)
+	})
+	if s.http != nil {
+		group.Go(func() error { return web.Serve(ctx, s.http, s.web.Remote(), s.log.Logger) })
+	}
+	group.Go(func() error {
+		return telemetry.Run(ctx, telemetry.Config{
+			Statsd: s.cfg.Telemetry.Statsd, Statsite: s.cfg.Telemetry.Statsite, Meter: s.meter, Logger: s.log.Logger,
+		})
 	})
 	for _, ln := range s.rpcs {
 		group.Go(func() error { return s.rpc.Serve(ctx, ln) })

@@ -69,6 +69,14 @@ http {
   socket = "/run/muster/api.sock"
   mode   = "0600"
   group  = "adm"
+
+  address         = "127.0.0.1:8080"
+  hosts           = ["muster.example.org", "pi"]
+  read            = "open"
+  token_file      = "token"
+  read_token_file = "/etc/muster/read-token"
+  tls_cert        = "http.crt"
+  tls_key         = "http.key"
 }
 
 log {

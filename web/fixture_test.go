@@ -1,0 +1,218 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"muster/actions"
+	"muster/agent"
+	"muster/cluster"
+)
+
+// village is a membership that a test makes up.
+type village cluster.View
+
+func (v village) View() cluster.View       { return cluster.View(v) }
+func (v village) Changed() <-chan struct{} { return nil }
+
+// ruleSet has a rule for most of what a rule can be. DIR is the directory of
+// its files.
+const ruleSet = `
+rule "web" {
+  description = "all is well"
+  members { tags = { role = "web" } }
+  template {
+    contents    = "{{ range .Members }}{{ .Name }} {{ .Tags.note }}\n{{ end }}"
+    destination = "DIR/web"
+    format      = "nginx"
+  }
+  check  = ["sh", "-c", "echo fine"]
+  reload = ["true"]
+}
+rule "secret" {
+  template {
+    contents    = "hunter2\n"
+    destination = "DIR/secret"
+    sensitive   = true
+  }
+  check = ["sh", "-c", "cat DIR/secret; exit 1"]
+}
+rule "held" {
+  members { tags = { role = "nobody" } }
+  template {
+    contents    = "{{ len .Members }}"
+    destination = "DIR/held"
+  }
+}
+rule "broken" {
+  template {
+    contents    = "x\n"
+    destination = "DIR/broken"
+  }
+  check = ["sh", "-c", "echo this will not do; exit 3"]
+}
+rule "elsewhere" {
+  self { where = false }
+  template {
+    contents    = "x\n"
+    destination = "DIR/elsewhere"
+  }
+}
+rule "deploy" {
+  on  = ["user:deploy"]
+  run {
+    command = ["true"]
+  }
+}
+`
+
+func member(name string, n byte, status cluster.Status, tags map[string]string) cluster.Member {
+	return cluster.Member{Name: name, Addr: netip.AddrFrom4([4]byte{127, 0, 0, n}), Port: 7946, Status: status, Tags: tags}
+}
+
+// hostile is what a member says that would end up in the wrong place.
+const hostile = "x\"}\nmuster_evil_total{a=\"</script>"
+
+// newAgent runs an agent with ruleSet until the test ends, and waits until each
+// rule has been through a pass.
+func newAgent(t *testing.T) *agent.Agent {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "rules"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "rules/rules.hcl"), []byte(strings.ReplaceAll(ruleSet, "DIR", dir)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	members := []cluster.Member{
+		member("lb", 1, cluster.Alive, map[string]string{}),
+		member("web1", 2, cluster.Alive, map[string]string{"role": "web", "note": "a"}),
+		member("web2", 3, cluster.Alive, map[string]string{"role": "web", "note": hostile}),
+		member("web3", 4, cluster.Failed, map[string]string{"role": hostile}),
+	}
+	cluster.SortMembers(members)
+	log := slog.New(slog.DiscardHandler)
+	runner, err := actions.Open(actions.Config{StateDir: filepath.Join(dir, "state"), Logger: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := agent.New(agent.Config{
+		Source: village{Epoch: 1, Self: "lb", Members: members, Settled: true}, Actions: runner, Logger: log, Version: "1.2.3",
+		RulesDir: filepath.Join(dir, "rules"), StateDir: filepath.Join(dir, "state"), InsecureGossip: true, Blind: true,
+		Info: func() cluster.Info {
+			return cluster.Info{Name: "lb", Bind: "127.0.0.1:7946", Epoch: 1, Refused: map[string]uint64{"name": 2},
+				Conflicts: []cluster.Conflict{{Name: "web1"}}, Unreachable: []cluster.Unreachable{{Name: "web2"}}}
+		},
+		Send: func(context.Context, string, []byte, bool) error { return nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := a.Apply(t.Context(), nil, false); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+const (
+	token       = "a-token-for-all-that-there-is"
+	readerToken = "a-token-for-reading-alone"
+)
+
+// serveAPI serves the API over TCP, as an agent does, until the test ends.
+func serveAPI(t *testing.T, c Config) (url string) {
+	t.Helper()
+	if c.Gate == nil {
+		c.Gate = &Gate{Token: token, ReadToken: readerToken}
+	}
+	return serveOn(t, New(c).Remote(), Port{Address: "127.0.0.1:0"})
+}
+
+// serveOn serves h on a port until the test ends.
+func serveOn(t *testing.T, h http.Handler, p Port) (url string) {
+	t.Helper()
+	ln, err := p.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- Serve(ctx, ln, h, slog.New(slog.DiscardHandler)) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return "http://" + ln.Addr().String()
+}
+
+// ask sends a request and returns the answer's status, headers and body.
+func ask(t *testing.T, method, url, body string, edit func(*http.Request)) (int, http.Header, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if edit != nil {
+		edit(r)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, response.Header, string(text)
+}
+
+// bear adds a token to a request.
+func bear(token string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }
+}
+
+// local asks the API as the socket's clients do.
+func local(a *API, method, path, body string) (int, string) {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	w := httptest.NewRecorder()
+	a.Local().ServeHTTP(w, r)
+	return w.Code, w.Body.String()
+}
+
+// decoded is text as JSON.
+func decoded(t *testing.T, text string) any {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	return v
+}
