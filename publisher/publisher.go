@@ -2,8 +2,9 @@
 // names while their checks pass, and withdraws them while they fail.
 //
 // It owns these services' part of the tag `services`, by type and port, and
-// leaves alone what somebody else has put there. How the tag is written is
-// package services', how it is gossiped the caller's.
+// leaves alone what somebody else has put there. It also finds in those tags
+// what the members publish. How the tag is written is package services', how it
+// is gossiped the caller's.
 package publisher
 
 import (
