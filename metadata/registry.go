@@ -8,7 +8,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -127,7 +126,7 @@ func (r *Registry) change(ctx context.Context, do, service string, signed *signi
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.content, r.managed = next, true
-	return slices.Clone(next.Services), nil
+	return append([]string{}, next.Services...), nil
 }
 
 // follows notes a request in the order of its signer, or reports that it is
