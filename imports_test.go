@@ -48,8 +48,8 @@ var house = map[string][]string{
 	"rpc":            {"cluster", "logs"},
 	"actions":        {"cluster", "rules", "command", "signing", "statedir"},
 	"agent":          {"cluster", "rules", "templates", "config", "command", "reconcile", "actions", "haproxy", "services", "publisher"},
-	"web":            {"agent", "cluster", "rules", "nodes", "metadata", "services", "reconcile", "actions", "exposition"}, // all but the first and last for their values
-	"demo":           {"agent", "reconcile", "web", "command"},                                                             // the demo's own cluster: it runs nodes and asks one of them
+	"web":            {"agent", "cluster", "rules", "nodes", "metadata", "publisher", "reconcile", "actions", "exposition"}, // all but the first and last for their values
+	"demo":           {"agent", "reconcile", "web", "command"},                                                              // the demo's own cluster: it runs nodes and asks one of them
 	"cmd/muster":     {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "nodes", "metadata", "examples", "services", "publisher", "exposition"},
 	"services/bzip2": {}, // what services compresses its tag with
 

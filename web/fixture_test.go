@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -12,10 +13,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"muster/actions"
 	"muster/agent"
 	"muster/cluster"
+	"muster/load"
+	"muster/metadata"
+	"muster/nodes"
+	"muster/services"
 )
 
 // village is a membership that a test makes up.
@@ -82,6 +88,21 @@ func member(name string, n byte, status cluster.Status, tags map[string]string) 
 // hostile is what a member says that would end up in the wrong place.
 const hostile = "x\"}\nmuster_evil_total{a=\"</script>"
 
+// someVillage is the membership of newAgent: web1 offers two services, web2
+// what cannot be read.
+func someVillage() village {
+	web1 := map[string]string{"role": "web", "note": "a", "runs": "nginx"}
+	_ = services.Set(web1, []services.Service{{Type: "web", Port: "80"}, {Type: "dns", Port: "53"}}) // it fits
+	members := []cluster.Member{
+		member("lb", 1, cluster.Alive, map[string]string{}),
+		member("web1", 2, cluster.Alive, web1),
+		member("web2", 3, cluster.Alive, map[string]string{"role": "web", "note": hostile, "services": hostile}),
+		member("web3", 4, cluster.Failed, map[string]string{"role": hostile, "runs": "nginx"}),
+	}
+	cluster.SortMembers(members)
+	return village{Epoch: 1, Self: "lb", Members: members, Settled: true}
+}
+
 // newAgent runs an agent with ruleSet until the test ends, and waits until each
 // rule has been through a pass.
 func newAgent(t *testing.T) *agent.Agent {
@@ -93,20 +114,13 @@ func newAgent(t *testing.T) *agent.Agent {
 	if err := os.WriteFile(filepath.Join(dir, "rules/rules.hcl"), []byte(strings.ReplaceAll(ruleSet, "DIR", dir)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	members := []cluster.Member{
-		member("lb", 1, cluster.Alive, map[string]string{}),
-		member("web1", 2, cluster.Alive, map[string]string{"role": "web", "note": "a"}),
-		member("web2", 3, cluster.Alive, map[string]string{"role": "web", "note": hostile}),
-		member("web3", 4, cluster.Failed, map[string]string{"role": hostile}),
-	}
-	cluster.SortMembers(members)
 	log := slog.New(slog.DiscardHandler)
 	runner, err := actions.Open(actions.Config{StateDir: filepath.Join(dir, "state"), Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}
 	a, err := agent.New(agent.Config{
-		Source: village{Epoch: 1, Self: "lb", Members: members, Settled: true}, Actions: runner, Logger: log, Version: "1.2.3",
+		Source: someVillage(), Actions: runner, Logger: log, Version: "1.2.3",
 		RulesDir: filepath.Join(dir, "rules"), StateDir: filepath.Join(dir, "state"), InsecureGossip: true, Blind: true,
 		Info: func() cluster.Info {
 			return cluster.Info{Name: "lb", Bind: "127.0.0.1:7946", Epoch: 1, Refused: map[string]uint64{"name": 2},
@@ -131,6 +145,70 @@ func newAgent(t *testing.T) *agent.Agent {
 	}
 	return a
 }
+
+// newConfig is what an API needs, with an agent, its nodes and its list of
+// services that run until the test ends.
+func newConfig(t *testing.T) Config {
+	t.Helper()
+	return Config{Agent: newAgent(t), Nodes: newBook(t, someVillage()), Metadata: newRegistry(t)}
+}
+
+// newRegistry is the list of services of the node lb.
+func newRegistry(t *testing.T) *metadata.Registry {
+	t.Helper()
+	r, err := metadata.Open(metadata.Config{
+		Dir: t.TempDir(), Self: func() cluster.Member { return member("lb", 1, cluster.Alive, nil) },
+		SetTags: func(context.Context, func(map[string]string)) error { return nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// newBook asks the members of v until the test ends. All but the last, whatever
+// their status, answer at once.
+func newBook(t *testing.T, v village) *nodes.Book {
+	t.Helper()
+	b, err := nodes.New(nodes.Config{
+		View: v.View, Every: time.Second,
+		Ask: func(context.Context, cluster.Query) (nodes.Answers, error) {
+			a := &answers{}
+			for _, m := range v.Members[:len(v.Members)-1] {
+				a.from = append(a.from, m.Name)
+			}
+			return a, nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- b.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+// answers are those to one question, all there at once.
+type answers struct{ from []string }
+
+func (a *answers) Next(context.Context) (cluster.Answer, error) {
+	if len(a.from) == 0 {
+		return cluster.Answer{}, io.EOF
+	}
+	from := a.from[0]
+	a.from = a.from[1:]
+	text, err := load.Load{CPUs: 4, Load1: 1, Load5: 2, Load15: 3, MemTotal: 1 << 30, MemFree: 1 << 29}.Encode()
+	return cluster.Answer{From: from, Payload: text}, err
+}
+
+func (a *answers) Close() {}
 
 const (
 	token       = "a-token-for-all-that-there-is"

@@ -50,6 +50,8 @@ var (
 	errNoMethod   = errors.New("no such method")
 	errBadRequest = errors.New("bad request")
 	errNoJSON     = errors.New("the content type is not application/json")
+	errUnasked    = errors.New("the nodes cannot be asked")
+	errAlone      = errors.New("there is no other node")
 )
 
 // serve makes a handler of a function that answers a request with a value.
@@ -107,7 +109,8 @@ func statusOf(err error) int {
 		return http.StatusMethodNotAllowed
 	case errors.Is(err, errHost):
 		return http.StatusMisdirectedRequest
-	case errors.Is(err, agent.ErrStopped), errors.Is(err, agent.ErrCannotSend), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, errUnasked), errors.Is(err, errAlone),
+		errors.Is(err, agent.ErrStopped), errors.Is(err, agent.ErrCannotSend), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError

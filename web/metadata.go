@@ -16,32 +16,25 @@ type MetaData struct {
 	Service []string `json:"service"` // sorted
 }
 
-// WithMetadata adds to the API what the agent's node has been given to run:
-//
-//	GET    /v1/meta-data
-//	PUT    /v1/meta-data/services/{service}
-//	DELETE /v1/meta-data/services/{service}
-//
-// each of which answers with a MetaData.
-func WithMetadata(api http.Handler, r *metadata.Registry) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/meta-data", serve(func(*http.Request) (MetaData, error) {
-		return MetaData{r.Node(), r.Services()}, nil
-	}))
-	change := func(do func(context.Context, string) ([]string, error)) http.HandlerFunc {
-		return serve(func(req *http.Request) (MetaData, error) {
-			list, err := do(req.Context(), req.PathValue("service"))
-			if errors.Is(err, metadata.ErrInvalid) {
-				err = fmt.Errorf("%w: %w", errBadRequest, err)
-			}
-			return MetaData{r.Node(), list}, err
-		})
-	}
-	mux.HandleFunc("PUT /v1/meta-data/services/{service}", change(r.Add))
-	mux.HandleFunc("DELETE /v1/meta-data/services/{service}", change(r.Remove))
-	mux.Handle("/", api)
-	return mux
+// metaData says what the node has been given to run.
+func (a *API) metaData(*http.Request) (MetaData, error) {
+	return MetaData{a.Metadata.Node(), a.Metadata.Services()}, nil
 }
+
+// changeMetaData answers a request that names a service with what the list is
+// after do.
+func (a *API) changeMetaData(do changeOf) func(*http.Request) (MetaData, error) {
+	return func(r *http.Request) (MetaData, error) {
+		list, err := do(r.Context(), r.PathValue("service"))
+		if errors.Is(err, metadata.ErrInvalid) {
+			err = fmt.Errorf("%w: %w", errBadRequest, err)
+		}
+		return MetaData{a.Metadata.Node(), list}, err
+	}
+}
+
+// A changeOf is a change of the list: Add or Remove of a metadata.Registry.
+type changeOf func(ctx context.Context, service string) ([]string, error)
 
 // MetaData returns what the agent's node has been given to run.
 func (c *Client) MetaData(ctx context.Context) (MetaData, error) {

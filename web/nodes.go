@@ -13,23 +13,15 @@ import (
 // maxWait bounds how long a look at the nodes may wait for their answers.
 const maxWait = 10 * time.Second
 
-// WithNodes adds to the API how the nodes are:
-//
-//	GET /v1/nodes?wait=DURATION
-//
-// A look has the nodes asked for a while, and waits for their answers where
-// they have not been asked lately: for wait at most, by default not at all.
-func WithNodes(api http.Handler, b *nodes.Book) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/nodes", serve(func(r *http.Request) (nodes.Report, error) {
-		wait, err := waitOf(r)
-		if err != nil {
-			return nodes.Report{}, err
-		}
-		return b.Look(r.Context(), wait), nil
-	}))
-	mux.Handle("/", api)
-	return mux
+// look says how the nodes are, and has them asked for a while. Where they have
+// not been asked lately it waits for their answers: for as long as the request
+// says at most, by default not at all.
+func (a *API) look(r *http.Request) (nodes.Report, error) {
+	wait, err := waitOf(r)
+	if err != nil {
+		return nodes.Report{}, err
+	}
+	return a.Nodes.Look(r.Context(), wait), nil
 }
 
 // waitOf is how long a request wants to wait.

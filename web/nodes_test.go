@@ -27,9 +27,6 @@ func do(t *testing.T, h http.Handler, method, path string) (int, string) {
 	return w.Code, w.Body.String()
 }
 
-// other answers what is no part of what was added.
-var other = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
-
 // Nodes are told as they are known; a wait that is none is a mistake.
 func TestNodes(t *testing.T) {
 	b, err := nodes.New(nodes.Config{
@@ -41,9 +38,9 @@ func TestNodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := WithNodes(other, b)
+	h := New(Config{Nodes: b}).Local()
 	for path, want := range map[string]int{
-		"/v1/nodes": 200, "/v1/nodes?wait=1ms": 200, "/v1/nodes?wait=-1s": 400, "/v1/nodes?wait=soon": 400, "/v1/members": http.StatusTeapot,
+		"/v1/nodes": 200, "/v1/nodes?wait=1ms": 200, "/v1/nodes?wait=-1s": 400, "/v1/nodes?wait=soon": 400,
 	} {
 		status, body := do(t, h, http.MethodGet, path)
 		if status != want || want == 400 && !strings.Contains(body, "wait=2s") {
@@ -68,7 +65,7 @@ func TestMetadata(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := WithMetadata(other, r)
+	h := New(Config{Metadata: r}).Local()
 	for _, c := range []struct {
 		method, path string
 		status       int
@@ -79,8 +76,8 @@ func TestMetadata(t *testing.T) {
 		{"PUT", "/v1/meta-data/services/api", 200, `{"node":"a","service":["api","nginx"]}`},
 		{"PUT", "/v1/meta-data/services/a%20b", 400, `no service's name`},
 		{"PUT", "/v1/meta-data/services/a%2Fb", 400, `no service's name`},
-		{"GET", "/v1/meta-data/services/api", http.StatusTeapot, ``},
-		{"POST", "/v1/meta-data/services/x", http.StatusTeapot, ``},
+		{"GET", "/v1/meta-data/services/api", 405, ``},
+		{"POST", "/v1/meta-data/services/x", 405, ``},
 		{"DELETE", "/v1/meta-data/services/nginx", 200, `{"node":"a","service":["api"]}`},
 		{"DELETE", "/v1/meta-data/services/nginx", 200, `{"node":"a","service":["api"]}`},
 	} {

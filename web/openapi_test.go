@@ -17,6 +17,8 @@ import (
 
 	"muster/agent"
 	"muster/cluster"
+	"muster/nodes"
+	"muster/publisher"
 	"muster/rules"
 )
 
@@ -187,12 +189,12 @@ func TestOpenAPIHasTheFields(t *testing.T) {
 	seen := map[string]bool{}
 	var compare func(t reflect.Type, s schema, path string) []string
 	compare = func(typ reflect.Type, s schema, path string) (bad []string) {
-		name := s.Ref
+		name, unresolved := s.Ref, s
 		s = d.schema(s)
 		want := "object"
 		switch typ.Kind() {
 		case reflect.Pointer:
-			return compare(typ.Elem(), schema{Ref: name}, path)
+			return compare(typ.Elem(), unresolved, path)
 		case reflect.Slice:
 			if s.Items == nil {
 				return []string{path + ": no items"}
@@ -234,6 +236,8 @@ func TestOpenAPIHasTheFields(t *testing.T) {
 			if got := slices.Sorted(slices.Values(s.Required)); !slices.Equal(got, required) {
 				bad = append(bad, fmt.Sprintf("%s: always there are %q, documented %q", path, required, got))
 			}
+		case reflect.Float64:
+			want = "number"
 		default:
 			want = "integer"
 		}
@@ -246,6 +250,8 @@ func TestOpenAPIHasTheFields(t *testing.T) {
 		"Status": agent.Status{}, "Member": cluster.Member{}, "MemberExplanation": agent.MemberExplanation{}, "RuleStatus": agent.RuleStatus{},
 		"RuleExplanation": agent.RuleExplanation{}, "File": File{}, "RulePlan": agent.RulePlan{}, "Problem": rules.Problem{},
 		"ApplyRequest": ApplyRequest{}, "EventRequest": EventRequest{}, "Failure": Failure{}, "Health": Health{},
+		"NodesReport": nodes.Report{}, "FoundService": publisher.Found{}, "MetaData": MetaData{},
+		"AlivePeers": AlivePeers{}, "Monitoring": Monitoring{}, "WorkingNodes": WorkingNodes{}, "ServiceList": ServiceList{},
 	} {
 		for _, bad := range compare(reflect.TypeOf(v), schema{Ref: "#/components/schemas/" + name}, name) {
 			t.Error(bad)
@@ -281,7 +287,7 @@ func collect(typ reflect.Type, fields map[string]reflect.Type, required *[]strin
 // What a real agent answers is what the document says, good or bad.
 func TestAnswersAreAsDocumented(t *testing.T) {
 	d := openDocument(t)
-	url := serveAPI(t, Config{Agent: newAgent(t)})
+	url := serveAPI(t, newConfig(t))
 	asked := map[string]bool{}
 	request := func(method, template, path, body string, want int) string {
 		t.Helper()
@@ -351,6 +357,26 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	request("POST", "/v1/apply", "/v1/apply", `{"rule":"web"}`, 400)
 	request("POST", "/v1/events", "/v1/events", `{"name":"deploy","payload":"v2","keep_each":true}`, 200)
 	request("POST", "/v1/events", "/v1/events", `{"name":"deploy"}{}`, 400)
+	get("/v1/nodes", "/v1/nodes?wait=5s", 200)
+	get("/v1/nodes", "/v1/nodes?wait=soon", 400)
+	for query, want := range map[string]int{"": 2, "?type=web": 1, "?host=web1": 2, "?type=web&host=lb": 0} {
+		if list := decoded(t, get("/v1/services", "/v1/services"+query, 200)).([]any); len(list) != want {
+			t.Errorf("%s: %d services", query, len(list))
+		}
+	}
+	get("/v1/meta-data", "/v1/meta-data", 200)
+	get("/nodes/alive", "/nodes/alive", 200)
+	get("/nodes/monitoring", "/nodes/monitoring", 200)
+	get("/nodes/workingService/{service}", "/nodes/workingService/nginx", 200)
+	get("/nodes/workingService/{service}", "/nodes/workingService/a%20b", 400)
+	for method, template := range map[string]string{"DELETE": "/v1/meta-data/services/{service}", "PUT": "/v1/meta-data/services/{service}"} {
+		request(method, template, strings.Replace(template, "{service}", "api", 1), "", 200)
+		request(method, template, strings.Replace(template, "{service}", "a%20b", 1), "", 400)
+	}
+	for _, template := range []string{"/meta-data/add-service/{service}", "/meta-data/remove-service/{service}"} {
+		request("PUT", template, strings.Replace(template, "{service}", "nginx", 1), "", 200)
+		request("PUT", template, strings.Replace(template, "{service}", "a%20b", 1), "", 400)
+	}
 	for path, operations := range d.Paths {
 		for method := range operations {
 			if !asked[strings.ToUpper(method)+" "+path] {

@@ -13,13 +13,17 @@ import (
 	"muster/agent"
 	"muster/cluster"
 	"muster/exposition"
+	"muster/metadata"
+	"muster/nodes"
 	"muster/reconcile"
 	"muster/rules"
 )
 
 // A Config is what an API needs.
 type Config struct {
-	Agent *agent.Agent
+	Agent    *agent.Agent
+	Nodes    *nodes.Book        // how the nodes are
+	Metadata *metadata.Registry // what the node has been given to run
 	// Gate says who may do what over TCP; nil: there is no Remote.
 	Gate *Gate
 	// Configured reports whether the configuration that was read last is good;
@@ -108,6 +112,9 @@ func (a *API) routes(local bool) []route {
 		{"GET", "/v1/plan", read, serve(func(r *http.Request) ([]agent.RulePlan, error) {
 			return g.Plan(r.Context(), r.URL.Query()["rule"])
 		})},
+		{"GET", "/v1/nodes", read, serve(a.look)},
+		{"GET", "/v1/services", read, serve(a.find)},
+		{"GET", "/v1/meta-data", read, serve(a.metaData)},
 
 		{"POST", "/v1/reload", change, serve(func(r *http.Request) (rules.Problems, error) {
 			problems, err := g.Reload(r.Context())
@@ -128,6 +135,15 @@ func (a *API) routes(local bool) []route {
 			}
 			return struct{}{}, send(r.Context(), g, request)
 		})},
+		{"PUT", "/v1/meta-data/services/{service}", change, serve(a.changeMetaData(a.Metadata.Add))},
+		{"DELETE", "/v1/meta-data/services/{service}", change, serve(a.changeMetaData(a.Metadata.Remove))},
+
+		// For programs that know these paths.
+		{"GET", "/nodes/alive", read, serve(a.alivePeers)},
+		{"GET", "/nodes/monitoring", read, serve(a.monitoring)},
+		{"GET", "/nodes/workingService/{service}", read, serve(a.workingNodes)},
+		{"PUT", "/meta-data/add-service/{service}", change, serve(a.changeList(a.Metadata.Add))},
+		{"PUT", "/meta-data/remove-service/{service}", change, serve(a.changeList(a.Metadata.Remove))},
 	}
 }
 

@@ -100,9 +100,7 @@ func (s *services) run(parent context.Context) error {
 	group.Go(func() error { return s.runs.Run(ctx) })
 	group.Go(func() error { s.mux.Serve(ctx, s.ears); return nil })
 	group.Go(func() error { return s.offers.Run(ctx) })
-	group.Go(func() error {
-		return web.Serve(ctx, s.api, web.WithMetadata(web.WithNodes(s.web.Local(), s.nodes), s.runs), s.log.Logger)
-	})
+	group.Go(func() error { return web.Serve(ctx, s.api, s.web.Local(), s.log.Logger) })
 	if s.http != nil {
 		group.Go(func() error { return web.Serve(ctx, s.http, s.web.Remote(), s.log.Logger) })
 	}
