@@ -33,6 +33,7 @@ func TestStatusTellsWhy(t *testing.T) {
 		Members: names("a,b"), Gained: names("a,b"), Applied: begin,
 		Check:  &Ran{Argv: []string{"check"}, At: since, Mode: CheckSwap, Verdict: "exit status 1", ExitCode: 1, Output: h.path("a.conf") + ": bad\n"},
 		Reload: &Ran{Argv: []string{"reload"}, At: begin, OK: true, Verdict: "exit status 0"},
+		Counts: Counts{Changes: 1, Checks: 2, CheckFailures: 1, Reloads: 1, Rollbacks: 1},
 	}
 	got := h.status("web")
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Ran{}, "Took")); diff != "" {

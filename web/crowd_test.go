@@ -90,7 +90,11 @@ func TestSlowReadersGiveWay(t *testing.T) {
 		if _, err := io.WriteString(conn, "GET /big HTTP/1.1\r\nHost: localhost\r\n"+header+"\r\n"); err != nil {
 			t.Fatal(err)
 		}
-		<-stuck
+		select {
+		case <-stuck:
+		case <-time.After(20 * time.Second):
+			t.Fatal("nobody gave way")
+		}
 		return bufio.NewReader(conn)
 	}
 	known := ask("Authorization: Bearer " + readerToken + "\r\n")
