@@ -8,13 +8,18 @@ import (
 	"testing"
 
 	"muster/agent"
+	"muster/config"
 )
 
 // Every rule of the examples is under test, and the tests pass.
 func TestExampleRules(t *testing.T) {
 	dirs := map[string]bool{}
 	err := filepath.WalkDir("examples", func(path string, _ fs.DirEntry, err error) error {
-		if strings.HasSuffix(path, ".hcl") {
+		if filepath.Base(path) == "muster.hcl" { // an agent's
+			if cfg, problems := config.Load(config.Flags{Config: path}); len(problems) > 0 || len(cfg.Services) == 0 {
+				t.Errorf("%s: %d services, %v", path, len(cfg.Services), problems)
+			}
+		} else if strings.HasSuffix(path, ".hcl") {
 			dirs[filepath.Dir(path)] = true
 		}
 		return err

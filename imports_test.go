@@ -25,26 +25,34 @@ const root = "muster"
 // house says which of our packages a package may import. Data flows one way:
 // cluster, rules, templates, reconcile; only agent knows the whole chain.
 var house = map[string][]string{
-	"cluster":    {},
-	"command":    {},
-	"haproxy":    {},
-	"rules":      {"cluster"},
-	"templates":  {"cluster"},
-	"inventory":  {"cluster"},
-	"playbook":   {},
-	"config":     {"cluster", "rules", "signing"},
-	"reconcile":  {"command", "statedir"},
-	"statedir":   {},
-	"signing":    {},
-	"logs":       {},
-	"telemetry":  {"exposition"},
-	"exposition": {},
-	"rpc":        {"cluster", "logs"},
-	"actions":    {"cluster", "rules", "command", "signing", "statedir"},
-	"agent":      {"cluster", "rules", "templates", "config", "command", "reconcile", "actions", "haproxy"},
-	"web":        {"agent", "cluster", "rules", "reconcile", "actions", "exposition"}, // all but the first and last for their values
-	"demo":       {"agent", "reconcile", "web", "command"},                            // the demo's own cluster: it runs nodes and asks one of them
-	"cmd/muster": {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "exposition", "signing", "inventory", "playbook", "examples"},
+	"cluster":        {},
+	"command":        {},
+	"haproxy":        {},
+	"rules":          {"cluster"},
+	"services":       {"services/bzip2"},
+	"publisher":      {"cluster", "command", "services"},
+	"templates":      {"cluster", "services"},
+	"inventory":      {"cluster"},
+	"playbook":       {},
+	"config":         {"cluster", "rules", "services", "signing"},
+	"reconcile":      {"command", "statedir"},
+	"statedir":       {},
+	"signing":        {},
+	"logs":           {},
+	"telemetry":      {"exposition"},
+	"exposition":     {},
+	"load":           {},
+	"accrual":        {},
+	"nodes":          {"cluster", "load", "accrual"},
+	"metadata":       {"cluster", "signing", "statedir"},
+	"rpc":            {"cluster", "logs"},
+	"actions":        {"cluster", "rules", "command", "signing", "statedir"},
+	"agent":          {"cluster", "rules", "templates", "config", "command", "reconcile", "actions", "haproxy", "services", "publisher"},
+	"web":            {"agent", "cluster", "rules", "reconcile", "actions", "nodes", "metadata", "exposition"}, // from rules to metadata for their values
+	"demo":           {"agent", "reconcile", "web", "command"},                                                 // the demo's own cluster: it runs nodes and asks one of them
+	"cmd/muster":     {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "exposition", "signing", "inventory", "playbook", "nodes", "metadata", "examples", "services", "publisher"},
+	"services/bzip2": {},
+	// What services compresses its tag with.
 
 	// Rule sets, for init.
 	"examples": {},

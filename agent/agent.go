@@ -19,6 +19,7 @@ import (
 
 	"muster/actions"
 	"muster/cluster"
+	"muster/publisher"
 	"muster/reconcile"
 	"muster/rules"
 )
@@ -49,6 +50,8 @@ type Config struct {
 	// Watchdog is how often Notify gets a sign of life from the loop; 0: never.
 	Watchdog time.Duration
 	Version  string // of muster, for Status
+	// Services says what this node publishes, for Status; nil: nothing does.
+	Services func() publisher.Report
 	// Send sends a user event to the cluster; nil: there is no way to.
 	Send func(ctx context.Context, name string, payload []byte, coalesce bool) error
 	// Actions runs the rules that act and the handlers; the Agent tells it the

@@ -17,19 +17,21 @@ type waiter struct {
 // applyTrigger is the cause of a pass that somebody asked for.
 const applyTrigger = "apply"
 
-// Apply looks again at the rules named, or at all of them, and returns how
-// they are once each has been through a pass. What failed is tried at once;
+// Apply reads the rules again if their files changed, looks again at those
+// named, or at all of them, and returns how they are once each has been through
+// a pass. What failed is tried at once;
 // with force the guards do not count either. Before the first join has settled it waits for that.
 func (a *Agent) Apply(ctx context.Context, names []string, force bool) ([]RuleStatus, error) {
 	w := &waiter{after: map[string]uint64{}, done: make(chan struct{})}
 	var asked []string
 	var err error
 	if failed := a.ask(ctx, func(l *loop) {
+		now := time.Now()
+		l.reread(now) // whoever has just edited a rule means that one
 		var states []*state
 		if states, err = l.named(names); err != nil {
 			return
 		}
-		now := time.Now()
 		for _, s := range states {
 			s.hurry(applyTrigger, now)
 			s.force = s.force || force

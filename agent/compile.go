@@ -9,6 +9,7 @@ import (
 
 	"muster/haproxy"
 	"muster/rules"
+	"muster/services"
 	"muster/templates"
 )
 
@@ -24,6 +25,7 @@ type compiled struct {
 	*rules.Rule
 	templates map[*rules.Template]*templates.Template
 	runtime   *haproxy.Runtime // nil: none
+	tags      *services.Cache  // what the members offer, read once for all rules
 }
 
 // Compile loads the rules of a directory and parses their templates. It
@@ -53,6 +55,7 @@ func CompilePartly(dir string) (program *Program, watch []string, problems rules
 // A compiler compiles a directory, perhaps more than once.
 type compiler struct {
 	dir      string
+	tags     services.Cache
 	watch    []string
 	problems rules.Problems
 	faulty   []string // rule files with errors so far; they are left out
@@ -89,7 +92,7 @@ func (c *compiler) load() (*rules.Set, []string, rules.Problems) {
 
 // rule parses the templates of one rule.
 func (c *compiler) rule(rule *rules.Rule) *compiled {
-	parsed := &compiled{Rule: rule, templates: map[*rules.Template]*templates.Template{}, runtime: newRuntime(rule)}
+	parsed := &compiled{Rule: rule, templates: map[*rules.Template]*templates.Template{}, runtime: newRuntime(rule), tags: &c.tags}
 	for _, t := range rule.Templates {
 		template, err := parse(t)
 		if err != nil {

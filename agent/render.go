@@ -1,13 +1,13 @@
 package agent
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"muster/cluster"
-	"muster/command"
 	"muster/reconcile"
 	"muster/rules"
 	"muster/templates"
@@ -27,7 +27,7 @@ func (c *compiled) render(v cluster.View, members []cluster.Member) (*rendering,
 	if err != nil {
 		return nil, fmt.Errorf("cannot render rule %s: %w", c.Name, err)
 	}
-	d := &draft{rule: c, view: v, members: members, filters: map[string]rules.Filter{}}
+	d := &draft{rule: c, view: v, members: members, filters: map[string]rules.Filter{}, reads: reads{tags: c.tags}}
 	// Also where that makes no file at all: then the guard has to be asked.
 	d.chosen = slices.ContainsFunc(c.Templates, (*rules.Template).UsesMembers)
 	for _, x := range refused {
@@ -61,7 +61,7 @@ func (d *draft) add(out rules.Output) error {
 	t := d.rule.templates[out.Template]
 	data := templates.Data{
 		Members: d.members, AllMembers: d.view.Members, Self: d.view.SelfMember(),
-		Vars: out.Vars, Rule: d.rule.Name, Select: d.choose,
+		Vars: out.Vars, Rule: d.rule.Name, Select: d.choose, Services: d.offers,
 	}
 	if out.Each != nil {
 		data.HasEach, data.EachKey, data.EachValue = true, out.Each.Key, out.Each.Value
@@ -95,7 +95,8 @@ func (d *draft) add(out rules.Output) error {
 	d.files = append(d.files, reconcile.File{
 		Path: out.Destination, Bytes: result.Bytes,
 		Mode: out.Template.Perms, User: out.Template.User, Group: out.Template.Group,
-		MakeDirs: out.Template.CreateDestDirs, Sensitive: out.Template.Sensitive, Block: out.Template.Block,
+		MakeDirs: out.Template.CreateDestDirs, Sensitive: out.Template.Sensitive,
+		Block: cmp.Or(out.Template.Block, templates.BuiltinBlock(out.Template.Source)),
 	})
 	return nil
 }
@@ -213,7 +214,7 @@ func (d *draft) finish() (*rendering, error) {
 	}
 	r := &rendering{reads: d.reads, refused: d.refused, unit: reconcile.Unit{
 		Rule: c.Name, Files: d.files, Every: c.Every, OnOrphan: c.OnOrphan,
-		Members: names(d.left, d.about...), Static: !d.chosen && !d.all && len(d.filters) == 0,
+		Members: names(d.left, d.about...), LeftOut: len(d.left), Static: !d.chosen && !d.all && len(d.filters)+len(d.reads.services) == 0,
 		Guard: reconcile.Guard{MinMembers: c.Guard.MinMembers, MaxLoss: c.Guard.MaxLoss, Hold: c.Guard.Hold},
 		Alone: d.view.Alone(), Doubt: d.view.Doubt > 0, Failed: failed(d.view),
 	}}
@@ -254,71 +255,4 @@ func failed(v cluster.View) map[string]bool {
 		}
 	}
 	return gone
-}
-
-// addCommands gives the unit the rule's check and reload.
-func (c *compiled) addCommands(u *reconcile.Unit) error {
-	u.Check, u.Live = c.check(), c.live()
-	argv, err := c.ReloadArgv()
-	if argv == nil || err != nil {
-		return err
-	}
-	reload := newCommand(argv, c.ReloadOptions())
-	u.Reload = &reload
-	u.Verify, err = c.verify()
-	return err
-}
-
-// check is the rule's check as reconcile takes it.
-func (c *compiled) check() *reconcile.Check {
-	if c.Check == nil {
-		return nil
-	}
-	options := c.CheckOptions()
-	check := &reconcile.Check{
-		Mode: reconcile.CheckMode(c.Check.Mode),
-		Command: func(at reconcile.Standing) (command.Command, error) {
-			argv, err := c.CheckArgv(at.Files, at.Wrapper)
-			return newCommand(argv, options), err
-		},
-	}
-	if c.Check.Wraps() {
-		check.Wrapper = c.CheckWrapper
-	}
-	return check
-}
-
-// verify is what verifies the rule's reload, as reconcile takes it.
-func (c *compiled) verify() (*reconcile.Verify, error) {
-	if c.Verify == nil {
-		return nil, nil
-	}
-	if c.Verify.Command == nil {
-		return reconcile.Workers(c.Verify.Workers, c.Verify.Within), nil
-	}
-	argv, err := c.VerifyArgv()
-	if err != nil {
-		return nil, err
-	}
-	verify := newCommand(argv, c.VerifyOptions())
-	return &reconcile.Verify{Command: &verify}, nil
-}
-
-func newCommand(argv []string, o rules.CommandOptions) command.Command {
-	return command.Command{Argv: argv, Env: command.BaseEnv(o.Env), Timeout: o.Timeout, User: o.User}
-}
-
-// shared lists the commands that the rule may share with others. A check of
-// staged files is about those files alone.
-func (c *compiled) shared() [][]string {
-	var argvs [][]string
-	if c.Check != nil && c.Check.Mode != rules.CheckStaged && c.Check.Mode != rules.CheckWrapper {
-		if argv, err := c.CheckArgv(nil, ""); err == nil {
-			argvs = append(argvs, argv)
-		}
-	}
-	if argv, err := c.ReloadArgv(); err == nil && argv != nil {
-		argvs = append(argvs, argv)
-	}
-	return argvs
 }

@@ -6,6 +6,7 @@ import (
 
 	"muster/cluster"
 	"muster/rules"
+	"muster/services"
 )
 
 // A state is what the loop knows of one rule.
@@ -125,6 +126,8 @@ type reads struct {
 	everything bool // the whole membership
 	self       bool // this node's own entry
 	filters    []rules.Filter
+	services   []string // types
+	tags       *services.Cache
 }
 
 // affected reports whether changes may alter what was read.
@@ -136,7 +139,7 @@ func (r *reads) affected(changes []cluster.Change, self string) bool {
 		return true
 	}
 	return slices.ContainsFunc(changes, func(c cluster.Change) bool {
-		return r.self && c.Name() == self || slices.ContainsFunc(r.filters, func(f rules.Filter) bool {
+		return r.self && c.Name() == self || r.offers(c.Old) || r.offers(c.New) || slices.ContainsFunc(r.filters, func(f rules.Filter) bool {
 			return c.Old != nil && f.Match(*c.Old) || c.New != nil && f.Match(*c.New)
 		})
 	})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"muster/cluster"
+	"muster/publisher"
 	"muster/reconcile"
 	"muster/rules"
 )
@@ -25,6 +26,8 @@ type Status struct {
 	Doubt   int            `json:"doubt"`   // this node's suspicion that it is cut off; 0: none
 	Rules   []RuleStatus   `json:"rules"`
 	Acting  Acting         `json:"acting"`
+	// Services is what this node publishes; nil: nobody does.
+	Services *publisher.Report `json:"services,omitempty"`
 	// Dir is where the rules are read from, Loaded when those in force were
 	// read, and Problems the mistakes in those on disk.
 	Dir      string         `json:"dir"`
@@ -72,6 +75,10 @@ func (l *loop) tell(s *Status) {
 	*s = Status{Version: l.cfg.Version, Members: map[string]int{}, Dir: l.cfg.RulesDir, Loaded: l.loaded, Problems: l.problems}
 	if l.cfg.Info != nil {
 		s.Node = l.cfg.Info()
+	}
+	if l.cfg.Services != nil {
+		report := l.cfg.Services()
+		s.Services = &report
 	}
 	for _, m := range l.view.Members {
 		s.Members[string(m.Status)]++

@@ -19,6 +19,10 @@ const (
 // MaxEventName is how many bytes the name of a user event or query may have.
 const MaxEventName = 128
 
+// OwnQuery begins the names of the queries that agents answer themselves, as
+// they do Serf's own with _serf_.
+const OwnQuery = "muster:"
+
 // ErrNoAnswer says that an event cannot be answered: it is no query, or it
 // came over a way that leads nowhere back.
 var ErrNoAnswer = errors.New("cannot answer: it is no query that can be answered from here")

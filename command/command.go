@@ -89,7 +89,8 @@ type Result struct {
 	Stdout        []byte
 	StdoutDropped int64
 	// Opened are the places of those of Command.Show that somebody opened
-	// while it ran. What the program left unread is not in it.
+	// there while it ran. What the program left unread is not in it; it is nil where
+	// that could not be watched.
 	Opened map[string]bool
 	// Duration is how long it ran.
 	Duration time.Duration
@@ -108,9 +109,9 @@ func Run(ctx context.Context, c Command) Result {
 	begin := time.Now()
 	var look *lookout
 	if len(c.Show) > 0 {
-		look = newLookout(c.Show)
+		look = newLookout()
 	}
-	p, err := start(ctx, c)
+	p, err := start(ctx, c, look)
 	var res Result
 	if err != nil {
 		res = Result{ExitCode: -1, Err: err}
@@ -130,7 +131,7 @@ func (c Command) timeout() time.Duration {
 }
 
 // start starts c, or says why it cannot be run.
-func start(ctx context.Context, c Command) (*process, error) {
+func start(ctx context.Context, c Command, look *lookout) (*process, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, fmt.Errorf("cannot run %s: stopped before it was started: %w", c.name(), err)
 	}
@@ -167,7 +168,7 @@ func start(ctx context.Context, c Command) (*process, error) {
 	}
 	begin := func() error { return startIn(cmd, group) }
 	if len(c.Show) > 0 {
-		err = startShowing(c.Show, begin)
+		err = startShowing(c.Show, look, begin)
 	} else {
 		err = begin()
 	}

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"syscall"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,9 +30,9 @@ var ErrNoNamespace = errors.New("this process may not make mount namespaces")
 // A namespace belongs to a thread. So this is done on a thread that is
 // thrown away: its goroutine ends without unlocking it. The main thread is
 // never one, for it cannot be.
-func startShowing(shown []Shown, start func() error) error {
+func startShowing(shown []Shown, look *lookout, start func() error) error {
 	result := make(chan error, 1)
-	go onThread(func() { result <- enter(shown, start) })
+	go onThread(func() { result <- enter(shown, look, start) })
 	return <-result
 }
 
@@ -54,7 +54,7 @@ func onThread(do func()) {
 
 // enter gives the calling thread a mount namespace, arranges what is shown in
 // it, and starts the program there. What is mounted goes with the last process.
-func enter(shown []Shown, start func() error) error {
+func enter(shown []Shown, look *lookout, start func() error) error {
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EINVAL) {
 			return fmt.Errorf("%w: %v", ErrNoNamespace, err)
@@ -66,6 +66,14 @@ func enter(shown []Shown, start func() error) error {
 	}
 	if err := show(shown); err != nil {
 		return err
+	}
+	for _, s := range shown {
+		if s.From == "" {
+			continue
+		}
+		if err := look.watch(s.At); err != nil {
+			return fmt.Errorf("cannot watch %s: %v", s.At, err)
+		}
 	}
 	return start()
 }
@@ -106,7 +114,7 @@ func layerAll(shown []Shown) error {
 			continue
 		}
 		if err := layer(dir); err != nil {
-			return fmt.Errorf("%w: cannot lay one over %s: %v", ErrNoNamespace, dir, err)
+			return fmt.Errorf("cannot lay a layer over %s: %w", dir, err)
 		}
 		done[dir] = true
 	}
@@ -115,8 +123,14 @@ func layerAll(shown []Shown) error {
 
 // layer lays an empty layer over the directory, so that files can come and go
 // in it for this namespace alone. The layer's own memory is a tmpfs that is
-// mounted there first and then covered.
+// mounted there first and then covered. What else is mounted in the directory
+// is mounted in the layer again, which would hide it.
 func layer(dir string) error {
+	inside, err := mountsIn(dir)
+	if err != nil {
+		return err
+	}
+	defer closeAll(inside)
 	lower, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -127,6 +141,9 @@ func layer(dir string) error {
 		return err
 	}
 	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "size=1m,mode=0755"); err != nil {
+		return err
+	}
+	if err := covered(dir, st.Dev); err != nil {
 		return err
 	}
 	upper, work := filepath.Join(dir, "upper"), filepath.Join(dir, "work")
@@ -142,8 +159,71 @@ func layer(dir string) error {
 		return err
 	}
 	opts := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", fdPath(lower), escaped(upper), escaped(work))
-	return unix.Mount("overlay", dir, "overlay", unix.MS_NOSUID|unix.MS_NODEV, opts)
+	if err := unix.Mount("overlay", dir, "overlay", unix.MS_NOSUID|unix.MS_NODEV, opts); err != nil {
+		return err
+	}
+	for _, m := range inside {
+		if err := unix.Mount(fdPath(m.fd), m.at, "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("what is mounted on %s cannot be shown in it: %w", m.at, err)
+		}
+	}
+	return nil
 }
+
+// covered makes sure that a mount on dir is what dir leads to now: nothing
+// covers the root directory, and what is done there is done to everybody's.
+func covered(dir string, before uint64) error {
+	var st unix.Stat_t
+	if err := unix.Stat(dir, &st); err != nil {
+		return err
+	}
+	if st.Dev == before {
+		return errors.New("the root directory cannot be covered")
+	}
+	return nil
+}
+
+// A mounted is an open mount point.
+type mounted struct {
+	at string
+	fd int
+}
+
+func closeAll(mounts []mounted) {
+	for _, m := range mounts {
+		unix.Close(m.fd)
+	}
+}
+
+// mountsIn opens what is mounted below dir, the outer before the inner.
+func mountsIn(dir string) ([]mounted, error) {
+	info, err := os.ReadFile("/proc/thread-self/mountinfo") // see proc(5)
+	if err != nil {
+		return nil, err
+	}
+	var found []mounted
+	seen := map[string]bool{}
+	for line := range strings.Lines(string(info)) {
+		fields := strings.Fields(line)
+		if len(fields) < 5 {
+			continue
+		}
+		at := unescaped.Replace(fields[4])
+		if seen[at] || !strings.HasPrefix(at, dir+"/") {
+			continue
+		}
+		seen[at] = true
+		fd, err := unix.Open(at, unix.O_PATH|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+		if err != nil {
+			continue // covered by another: nobody sees it
+		}
+		found = append(found, mounted{at, fd})
+	}
+	return found, nil
+}
+
+// unescaped reads a path as it stands in mountinfo.
+var unescaped = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`, `\043`, "#")
 
 // place puts the open file in its place, or removes what is there.
 func place(s Shown, fd int) error {
@@ -176,28 +256,36 @@ func escaped(path string) string {
 	return string(out)
 }
 
-// A lookout learns which of the files that are shown somebody opens.
+// A lookout learns which of the files that are shown somebody opens, where
+// they are shown: others who open the files elsewhere do not count.
 type lookout struct {
 	fd  int
-	ats map[int32]string // by watch
+	ats map[inode]string
 }
 
-// newLookout watches the files; nil where that is not possible.
-func newLookout(shown []Shown) *lookout {
-	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+// An inode is a file, by whatever name.
+type inode struct{ dev, ino uint64 }
+
+// newLookout returns a lookout, nil where there can be none.
+func newLookout() *lookout {
+	fd, err := unix.FanotifyInit(unix.FAN_CLASS_NOTIF|unix.FAN_CLOEXEC|unix.FAN_NONBLOCK, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_LARGEFILE)
 	if err != nil {
 		return nil
 	}
-	l := &lookout{fd: fd, ats: map[int32]string{}}
-	for _, s := range shown {
-		if s.From == "" {
-			continue
-		}
-		if wd, err := unix.InotifyAddWatch(fd, s.From, unix.IN_OPEN); err == nil {
-			l.ats[int32(wd)] = s.At
-		}
+	return &lookout{fd: fd, ats: map[inode]string{}}
+}
+
+// watch begins to watch the mount by which a file is shown in its place.
+func (l *lookout) watch(at string) error {
+	if l == nil {
+		return nil
 	}
-	return l
+	var st unix.Stat_t
+	if err := unix.Stat(at, &st); err != nil {
+		return err
+	}
+	l.ats[inode{uint64(st.Dev), st.Ino}] = at
+	return unix.FanotifyMark(l.fd, unix.FAN_MARK_ADD|unix.FAN_MARK_MOUNT, unix.FAN_OPEN, unix.AT_FDCWD, at)
 }
 
 // opened returns the places of those files that were opened so far, and ends
@@ -208,21 +296,29 @@ func (l *lookout) opened() map[string]bool {
 	}
 	defer unix.Close(l.fd)
 	found := map[string]bool{}
-	buf := make([]byte, 64*(unix.SizeofInotifyEvent+unix.NAME_MAX+1))
-	for {
+	buf := make([]byte, 64*unix.FAN_EVENT_METADATA_LEN)
+	for failed := 0; failed < 1<<10; {
 		n, err := unix.Read(l.fd, buf)
-		if err == syscall.EINTR {
+		switch {
+		case err == unix.EAGAIN || err == nil && n <= 0:
+			return found
+		case err != nil: // an event whose file cannot be opened; the next one's may be
+			failed++
 			continue
 		}
-		if err != nil || n <= 0 {
-			return found
-		}
-		for b := buf[:n]; len(b) >= unix.SizeofInotifyEvent; {
-			// struct inotify_event, see inotify(7): wd, mask, cookie, len, name
-			if at, ok := l.ats[int32(binary.NativeEndian.Uint32(b))]; ok {
-				found[at] = true
+		for b := buf[:n]; len(b) >= unix.FAN_EVENT_METADATA_LEN; {
+			// struct fanotify_event_metadata, see fanotify(7): length, …, fd at 16
+			if fd := int(int32(binary.NativeEndian.Uint32(b[16:]))); fd >= 0 {
+				var st unix.Stat_t
+				if unix.Fstat(fd, &st) == nil {
+					if at, ok := l.ats[inode{uint64(st.Dev), st.Ino}]; ok {
+						found[at] = true
+					}
+				}
+				unix.Close(fd)
 			}
-			b = b[min(len(b), unix.SizeofInotifyEvent+int(binary.NativeEndian.Uint32(b[12:]))):]
+			b = b[min(len(b), max(unix.FAN_EVENT_METADATA_LEN, int(binary.NativeEndian.Uint32(b)))):]
 		}
 	}
+	return found
 }

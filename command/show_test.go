@@ -3,11 +3,14 @@ package command
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 // needNamespace skips a test that needs CAP_SYS_ADMIN; on CI that is a failure.
@@ -169,5 +172,113 @@ func TestShowLeavesNoThread(t *testing.T) {
 		if ns, err := os.Readlink("/proc/self/task/" + task.Name() + "/ns/mnt"); err == nil && ns != own {
 			t.Errorf("thread %s has a namespace of its own", task.Name())
 		}
+	}
+}
+
+// What else is mounted in a directory is there under the layer, too.
+func TestShowKeepsMounts(t *testing.T) {
+	needNamespace(t)
+	dir := os.Getenv("MUSTER_TEST_MOUNTS")
+	if dir == "" {
+		dir = filepath.Join(t.TempDir(), "a b")
+		if err := os.MkdirAll(filepath.Join(dir, "sub"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		inNamespace(t, "MUSTER_TEST_MOUNTS="+dir)
+		return
+	}
+	at := func(name string) string { return filepath.Join(dir, name) }
+	put(t, at("file"), "hidden")
+	put(t, at("over"), "over")
+	put(t, at("new"), "new")
+	if err := unix.Mount(at("over"), at("file"), "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", at("sub"), "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	put(t, at("sub/file"), "sub")
+	res := run(t, t.Context(), Command{Argv: []string{"/bin/sh", "-c", `cd "$1" && cat file sub/file fresh`, "sh", dir},
+		Env: BaseEnv(nil), Show: []Shown{{At: at("fresh"), From: at("new")}}})
+	if got := string(res.Output); !res.OK() || got != "oversubnew" {
+		t.Errorf("%+v: %s", res, got)
+	}
+}
+
+// Nothing can be laid over the root directory; it stays as it is.
+func TestShowInRoot(t *testing.T) {
+	needNamespace(t)
+	root := os.Getenv("MUSTER_TEST_ROOT")
+	if root == "" {
+		inNamespace(t, "MUSTER_TEST_ROOT="+t.TempDir())
+		return
+	}
+	for _, do := range []error{
+		unix.Mount("tmpfs", root, "tmpfs", 0, ""), unix.Mkdir(filepath.Join(root, "proc"), 0o755), unix.Mkdir(filepath.Join(root, "old"), 0o755),
+		unix.Mount("/proc", filepath.Join(root, "proc"), "", unix.MS_BIND|unix.MS_REC, ""), unix.PivotRoot(root, filepath.Join(root, "old")), unix.Chdir("/"),
+	} {
+		if do != nil {
+			t.Fatal(do)
+		}
+	}
+	put(t, "/gone", "gone")
+	put(t, "/new", "new")
+	for _, s := range []Shown{{At: "/gone"}, {At: "/fresh", From: "/new"}} {
+		if res := Run(t.Context(), Command{Argv: []string{"/old/bin/true"}, Show: []Shown{s}}); res.Err == nil || errors.Is(res.Err, ErrNoNamespace) {
+			t.Errorf("%+v: %+v", s, res)
+		}
+	}
+	var names []string
+	entries, err := os.ReadDir("/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if diff := cmp.Diff([]string{"gone", "new", "old", "proc"}, names); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// inNamespace runs the test once more, in a mount namespace of its own.
+func inNamespace(t *testing.T, env string) {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), env)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// What others open who do not see the files in their places was not opened.
+func TestShowOpenedElsewhere(t *testing.T) {
+	needNamespace(t)
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	for _, name := range []string{"read", "unread", "new1", "new2"} {
+		put(t, at(name), name)
+	}
+	if err := unix.Mkfifo(at("pipe"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	go func() { // while the program waits for it
+		pipe, err := os.OpenFile(at("pipe"), os.O_WRONLY, 0)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for _, name := range []string{"new1", "new2"} {
+			if _, err := os.ReadFile(at(name)); err != nil {
+				t.Error(err)
+			}
+		}
+		pipe.Close()
+	}()
+	res := run(t, t.Context(), Command{Argv: []string{"/bin/cat", at("pipe"), at("read")},
+		Show: []Shown{{At: at("read"), From: at("new1")}, {At: at("unread"), From: at("new2")}}})
+	if diff := cmp.Diff(map[string]bool{at("read"): true}, res.Opened); diff != "" || string(res.Output) != "new1" {
+		t.Errorf("%+v: opened (-want +got):\n%s", res, diff)
 	}
 }

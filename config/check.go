@@ -25,6 +25,7 @@ func (c Config) mistakes() []error {
 	} else if err := checkRPC(c.Attach); err != nil {
 		wrong("cannot attach to %q: %w", c.Attach, err)
 	}
+	errs = append(errs, c.serviceMistakes()...)
 	if c.RPC.Addr != Off {
 		if err := checkRPC(c.RPC.Addr); err != nil {
 			wrong("cannot serve the RPC at %q: %w", c.RPC.Addr, err)
@@ -59,6 +60,12 @@ func (c Config) mistakes() []error {
 	}
 	if c.Rules.Resync < time.Second {
 		wrong("cannot look again every %v: resync is at least 1s", c.Rules.Resync)
+	}
+	if c.Nodes.Every < time.Second || c.Nodes.Every > time.Minute {
+		wrong("cannot ask the nodes every %v: every is from 1s to 1m", c.Nodes.Every)
+	}
+	if c.Nodes.Threshold < 1 || c.Nodes.Threshold > 100 {
+		wrong("cannot suspect nodes from %d on: threshold is from 1 to 100", c.Nodes.Threshold)
 	}
 	if err := oneOf(c.Log.Format, "text", "json"); err != nil {
 		wrong("cannot log in this format: %w", err)

@@ -52,7 +52,13 @@ type Config struct {
 	// what they act on.
 	InsecureGossip bool
 
+	// Cloud is what services { cloud } says; see CloudName.
+	Cloud string
+	// Services are those that this node publishes, in order.
+	Services []Service
+
 	Rules     Rules
+	Nodes     Nodes
 	HTTP      HTTP
 	Log       Log
 	Telemetry Telemetry
@@ -88,6 +94,12 @@ type Telemetry struct {
 type Rules struct {
 	Dir    string        // directory of *.hcl and *.hcl.json; default DefaultRulesDir
 	Resync time.Duration // how often to look again without a reason; default 60 s
+}
+
+// Nodes says how nodes are asked how busy they are, while somebody looks.
+type Nodes struct {
+	Every     time.Duration // between two rounds of questions, 1 s to 1 min; default 5 s
+	Threshold int           // the φ from which a node is suspected, 1 to 100; default 8
 }
 
 // HTTP says where the API listens.
@@ -139,6 +151,7 @@ func Default() Config {
 		RPC:            RPC{Addr: DefaultRPCAddr},
 		HandlerTimeout: 30 * time.Second, EventMaxAge: 5 * time.Minute,
 		Rules: Rules{Dir: DefaultRulesDir, Resync: time.Minute},
+		Nodes: Nodes{Every: 5 * time.Second, Threshold: 8},
 		HTTP:  HTTP{Mode: 0o660, Read: ReadToken},
 		Log:   Log{Level: slog.LevelInfo, Format: "text", Syslog: Syslog{Facility: "LOCAL0"}},
 		State: State{Dir: DefaultStateDir},

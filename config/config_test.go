@@ -60,7 +60,14 @@ func TestLoadFull(t *testing.T) {
 		HandlersDir: testdata(t, "handlers"), HandlerTimeout: 45 * time.Second,
 		TrustedKeys: testdata(t, "trusted.pub"), EventMaxAge: 90 * time.Second, InsecureGossip: true,
 		Telemetry: Telemetry{Statsd: "127.0.0.1:8125", Statsite: "localhost:8126"},
-		Rules:     Rules{Dir: testdata(t, "rules"), Resync: 90 * time.Second},
+		Cloud:     "guifi",
+		Services: []Service{
+			{Name: "shop", Type: "web", Description: "The shop", Port: 8080, Text: "path=/ tls=1", Device: "eth0", IP: "192.0.2.7",
+				Check: []string{"curl", "-fsS", "http://127.0.0.1:8080/"}, User: "nobody", Interval: 20 * time.Second, Timeout: 3 * time.Second, Failures: 2, Passes: 4},
+			{Name: "dns", Type: "dns", Port: 53, Interval: 10 * time.Second, Timeout: 5 * time.Second, Failures: 3, Passes: 1},
+		},
+		Rules: Rules{Dir: testdata(t, "rules"), Resync: 90 * time.Second},
+		Nodes: Nodes{Every: 2 * time.Second, Threshold: 12},
 		HTTP: HTTP{
 			Socket: "/run/muster/api.sock", Mode: 0o600, Group: "adm",
 			Address: "127.0.0.1:8080", Hosts: []string{"muster.example.org", "pi"}, Read: ReadOpen,

@@ -134,6 +134,11 @@ var keys = []key{
 	{block: "rules", name: "resync",
 		field: func(c *Config) any { return &c.Rules.Resync }},
 
+	{block: "nodes", name: "every",
+		field: func(c *Config) any { return &c.Nodes.Every }},
+	{block: "nodes", name: "threshold",
+		field: func(c *Config) any { return &c.Nodes.Threshold }},
+
 	{block: "http", name: "socket", flag: "socket", usage: "`PATH` of the local API's socket", path: true,
 		field: func(c *Config) any { return &c.HTTP.Socket }},
 	{block: "http", name: "mode",
@@ -160,12 +165,18 @@ var keys = []key{
 	{block: "log", name: "format", flag: "log-format", usage: "`FORMAT` of the log: text or json (default text)",
 		field: func(c *Config) any { return &c.Log.Format }},
 
+	{block: "services", name: "cloud", live: true,
+		field: func(c *Config) any { return &c.Cloud }},
+
 	{block: "state", name: "dir", flag: "state", usage: "`DIR` of the agent's journal (default " + DefaultStateDir + ")", path: true,
 		field: func(c *Config) any { return &c.State.Dir }},
 }
 
 // blocks lists the blocks of muster.hcl.
-var blocks = []string{"cluster", "rules", "http", "log", "state"}
+var blocks = []string{"cluster", "rules", "nodes", "http", "log", "state", "services", serviceBlock}
+
+// serviceBlock has a name, and keys of its own.
+const serviceBlock = "service"
 
 // mdnsBlock stands in the cluster block.
 const mdnsBlock = "cluster.mdns"
@@ -189,6 +200,9 @@ func find(block, name string) (key, bool) {
 
 // names lists what a block may hold.
 func names(block string) []string {
+	if block == serviceBlock {
+		return serviceNames()
+	}
 	var out []string
 	if block == "cluster" {
 		out = append(out, "config_file", "config_dir", "mdns")

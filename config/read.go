@@ -123,6 +123,10 @@ func (l *loader) hcl(text []byte, name string) {
 			l.diagnose(mistake(b.TypeRange, fmt.Sprintf("no block is called %q", b.Type), cmp.Or(whereIs(b.Type), choose(b.Type, blocks))))
 			continue
 		}
+		if b.Type == serviceBlock {
+			l.service(b)
+			continue
+		}
 		if len(b.Labels) > 0 {
 			l.diagnose(mistake(b.LabelRanges[0], fmt.Sprintf("%s takes no name", b.Type), fmt.Sprintf("Write %s { … }.", b.Type)))
 		}

@@ -51,5 +51,5 @@ func TestSampleUncommented(t *testing.T) {
 
 // values are those of a configuration that have a default.
 func values(c Config) []any {
-	return []any{c.Leave, c.Rules, c.Log, c.State, c.HTTP.Mode, c.RPC.Addr, c.HandlerTimeout, c.EventMaxAge, c.InsecureGossip, c.Cluster.RetryMax}
+	return []any{c.Leave, c.Rules, c.Nodes, c.Log, c.State, c.HTTP.Mode, c.RPC.Addr, c.HandlerTimeout, c.EventMaxAge, c.InsecureGossip, c.Cluster.RetryMax}
 }

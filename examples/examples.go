@@ -99,7 +99,7 @@ const steps = `# Written by muster init, and not in force yet:
 #   1. Put your own values in. muster validate finds mistakes.
 #   2. See what it would do: in a copy of this file in another directory, DIR,
 #      delete each block "self", then
-#        muster members --json | muster plan --rules DIR --members -
+#        muster plan --rules DIR
 #   3. Delete the block here. A running agent notices, and acts at once.
 
 `

@@ -136,11 +136,31 @@ func (r *reader) begin(words []word) error {
 	return nil
 }
 
-// readBackends returns the backends of the texts.
+// isConfiguration reports whether a text is one that haproxy reads as its
+// configuration, and not as a map, a list, an error page or a certificate: its
+// first line begins a section, or a condition.
+func isConfiguration(text []byte) bool {
+	for raw := range bytes.Lines(text) {
+		words, _, err := split(string(bytes.TrimSpace(raw)))
+		if err != nil {
+			return false
+		}
+		if len(words) > 0 {
+			return strings.HasPrefix(words[0].text, ".") || slices.Contains(sectionKeywords, words[0].text)
+		}
+	}
+	return false
+}
+
+// readBackends returns the backends of the texts. Texts that are no
+// configuration have none.
 func readBackends(texts [][]byte) ([]*backend, error) {
 	var out []*backend
 	seen := map[string]bool{}
 	for _, text := range texts {
+		if !isConfiguration(text) {
+			continue
+		}
 		sections, err := read(text)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the configuration to push: %w", err)

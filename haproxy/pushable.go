@@ -1,6 +1,8 @@
 package haproxy
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +17,12 @@ import (
 // another file's defaults, only haproxy knows: then a push fails with
 // ErrReload.
 func Pushable(loaded, wanted []byte) error {
+	if bytes.Equal(loaded, wanted) {
+		return nil
+	}
+	if !isConfiguration(loaded) || !isConfiguration(wanted) {
+		return errors.New("it is not the text of a configuration: only a reload has it read")
+	}
 	before, err := read(loaded)
 	if err != nil {
 		return fmt.Errorf("the loaded configuration is not understood: %w", err)

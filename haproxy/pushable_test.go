@@ -92,3 +92,29 @@ func TestPushable(t *testing.T) {
 		}
 	}
 }
+
+// A rule may have files of other kinds, in which # is no comment and nothing
+// has to be quoted.
+func TestNoConfiguration(t *testing.T) {
+	for _, c := range []struct{ loaded, wanted string }{
+		{"body { color: #fff }\n", "body { color: #000 }\n"},
+		{"/old /new#1\n", "/old /new#2\n"},
+		{"a\n", "a\n\n"},
+		{"# none\n", "# at all\n"},
+		{"global\n", "HTTP/1.0 503 Down\n"},
+	} {
+		if err := Pushable([]byte(c.loaded), []byte(c.wanted)); err == nil {
+			t.Errorf("%q is %q without a reload", c.wanted, c.loaded)
+		}
+		if err := Pushable([]byte(c.wanted), []byte(c.wanted)); err != nil {
+			t.Errorf("%q stays, and %v", c.wanted, err)
+		}
+	}
+	r := New(Config{Socket: "/nowhere"})
+	if _, err := r.Push(t.Context(), []byte("HTTP/1.0 503 Down\n\nIt's down"), []byte(".html\n")); err == nil {
+		t.Error("a condition is a line of haproxy's")
+	}
+	if _, err := r.Push(t.Context(), []byte("HTTP/1.0 503 Down\n\nIt's down"), []byte("[]"), nil); err != nil {
+		t.Error(err)
+	}
+}

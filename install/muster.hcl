@@ -150,6 +150,18 @@ rules {
   # resync = "60s"
 }
 
+# How busy the nodes are, and how late with saying so. They are asked only while
+# somebody looks: muster nodes, or the page.
+nodes {
+  # The time between two questions, from "1s" to "1m".
+  # every = "5s"
+
+  # From which φ on a node is suspected: one whose silence is so odd that it
+  # happens by chance once in 10 to the power of φ times. Only shown; no rule
+  # hangs on it.
+  # threshold = 8
+}
+
 # The API: a Unix socket, which the other muster commands use, and HTTP.
 http {
   # socket = "/run/muster/api.sock"
@@ -187,6 +199,22 @@ log {
   # "text" or "json".
   # format = "text"
 }
+
+# What this node publishes: see docs/services.md. CLOUD in HOST.CLOUD.local;
+# without it the name to discover, where there is one.
+services {
+  # cloud = "cloud"
+}
+
+# A service, while its check passes.
+# service "web" {
+#   port        = 80
+#   description = "The shop"
+#   check       = ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:80/"]
+#   interval    = "10s"
+#   timeout     = "5s"
+#   failures    = 3
+# }
 
 # Where the agent keeps its journal: what it wrote and which reloads are owed.
 state {

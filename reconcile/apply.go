@@ -33,11 +33,14 @@ func (p *pass) dirty() bool {
 }
 
 // install stages, swaps in and checks the files of passes, and returns those
-// whose check passed. The others are back as they were.
+// whose check passed. The others are back as they were. A check that passed
+// before counts if exactly what it saw is in place then; one that is not the
+// others' did not see what is new of theirs.
 func (r *Reconciler) install(ctx context.Context, passes []*pass) (good []*pass) {
 	passes = r.each(passes, r.prepare)
 	passes = r.each(passes, func(p *pass) error { return r.checkStaged(ctx, p) })
 	passes = r.checkOverlaid(ctx, passes)
+	count := len(passes)
 	if err := r.intend(passes); err != nil {
 		passes = r.each(passes, func(*pass) error { return err })
 	}
@@ -45,6 +48,28 @@ func (r *Reconciler) install(ctx context.Context, passes []*pass) (good []*pass)
 	if err := r.syncPlaces(passes); err != nil {
 		passes = r.each(passes, func(*pass) error { return err })
 	}
+	if len(passes) < count || len(byKey(passes, (*pass).sharedKey)) > 1 {
+		for _, p := range passes {
+			p.checked = p.checked && p.ownCheck()
+		}
+	}
+	return r.checkSwapped(ctx, passes)
+}
+
+// sharedKey is that of a check that sees other units' files as well; "" for
+// none.
+func (p *pass) sharedKey() string {
+	if p.ownCheck() {
+		return ""
+	}
+	return p.checkKey
+}
+
+// checkSwapped checks the files of passes in their places, where that has not
+// been done before, and returns the good ones. What has passed together with
+// files that are gone again has to pass without them.
+func (r *Reconciler) checkSwapped(ctx context.Context, passes []*pass) (good []*pass) {
+	checks := 0
 	inPlace := func(p *pass) string {
 		if p.checked {
 			return ""
@@ -53,9 +78,13 @@ func (r *Reconciler) install(ctx context.Context, passes []*pass) (good []*pass)
 	}
 	for _, set := range byKey(passes, inPlace) {
 		if inPlace(set[0]) != "" {
+			checks++
 			set = r.verify(ctx, set)
 		}
 		good = append(good, set...)
+	}
+	if checks > 1 && len(good) < len(passes) {
+		return r.checkSwapped(ctx, good)
 	}
 	return good
 }
@@ -228,9 +257,13 @@ func (r *Reconciler) settle(ctx context.Context, set []*pass) bool {
 		}
 	}
 	for _, same := range byKey(set, func(p *pass) string { return p.reloadKey }) {
-		if same[0].reloadKey != "" && r.runReload(ctx, same).err != nil {
+		if same[0].reloadKey == "" {
+			continue
+		}
+		if r.runReload(ctx, same).err != nil {
 			return false
 		}
+		r.remind(ctx, same[0].reloadKey, nil)
 	}
 	for _, p := range set {
 		files, err := r.onDisk(p)

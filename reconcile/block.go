@@ -146,12 +146,18 @@ func (w *want) fillBlock(rule string) error {
 // unchanged reports whether the file that it replaces is still the one that
 // was looked at.
 func (p place) unchanged(it *item) bool {
+	id, err := p.idOf(it.Name)
+	return err == nil && id == it.seen.id
+}
+
+// idOf returns the identity of the file name in p.
+func (p place) idOf(name string) (fileID, error) {
 	d, err := p.Open(".")
 	if err != nil {
-		return false
+		return fileID{}, err
 	}
 	defer d.Close()
 	var st unix.Stat_t
-	err = unix.Fstatat(int(d.Fd()), it.Name, &st, unix.AT_SYMLINK_NOFOLLOW)
-	return err == nil && idOf(&st) == it.seen.id
+	err = unix.Fstatat(int(d.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	return idOf(&st), err
 }

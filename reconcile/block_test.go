@@ -3,12 +3,13 @@ package reconcile
 import (
 	"context"
 	"os"
-	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"muster/command"
 )
 
 const restOfHosts = "127.0.0.1 localhost\n"
@@ -157,30 +158,12 @@ func TestBlockKilledAtEveryStep(t *testing.T) {
 		h.converge(u, InSync)
 		next := h.unit("web", h.block("a", "new\n"))
 		next.OnOrphan = OrphanRemove
-		n, killed := at, false
-		h.hook = func(string, string) error {
-			if n--; n < 0 || killed {
-				killed = true
-				runtime.Goexit()
-			}
-			return nil
-		}
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			h.r.Converge(context.Background(), []Unit{next})
-		}()
-		<-done
-		h.hook = nil
-		if !killed {
-			must(t, h.r.Close())
+		if killed, _ := h.kill(next, at); !killed {
 			if at < 10 {
 				t.Errorf("only %d steps", at)
 			}
 			return
 		}
-		h.r.journal.file.Close()
-		h.r.release()
 		h.open()
 		old := []string{"rest a\n" + blockText("web", "old\n"), "rest b\n" + blockText("web", "old\n")}
 		want := []string{"rest a\n" + blockText("web", "new\n"), "rest b\n"}
@@ -204,4 +187,60 @@ func (h *host) text(name string) string {
 		h.Fatalf("%v", err)
 	}
 	return string(b)
+}
+
+// What others write to the rest of the file stays when a change is undone,
+// however late that is.
+func TestBlockUndoneAfterAnotherWriter(t *testing.T) {
+	for name, c := range map[string]struct{ before, meanwhile, after string }{
+		"changed": {restOfHosts + blockText("web", "one\n"), "127.0.0.1 other\n" + blockText("web", "unloadable\n"), "127.0.0.1 other\n" + blockText("web", "one\n")},
+		"new":     {restOfHosts, restOfHosts + blockText("web", "unloadable\n") + "more\n", restOfHosts + "more\n"},
+		"created": {"", blockText("web", "unloadable\n") + "more\n", "more\n"},
+		"mangled": {restOfHosts + blockText("web", "one\n"), "# BEGIN muster\n", "# BEGIN muster\n"},
+		"removed": {restOfHosts + blockText("web", "one\n"), "", restOfHosts + blockText("web", "one\n")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := testHost(t)
+			if c.before != "" {
+				h.put("hosts", c.before)
+			}
+			edited := false
+			h.r.cfg.run = func(ctx context.Context, cmd command.Command) command.Result {
+				res := h.command(ctx, cmd)
+				if cmd.Argv[0] == "reload" && !edited {
+					edited = true
+					if c.meanwhile == "" {
+						must(t, os.Remove(h.path("hosts")))
+					} else {
+						h.put("hosts", c.meanwhile)
+					}
+				}
+				return res
+			}
+			h.approved[c.after], h.approved[c.meanwhile] = true, true
+			h.r.Converge(t.Context(), []Unit{h.unit("web", h.block("hosts", "unloadable\n"))})
+			h.expect("hosts", c.after)
+			h.noLeftovers()
+		})
+	}
+}
+
+// The block of a sensitive file is not shown when it goes either.
+func TestSensitiveBlockGoes(t *testing.T) {
+	h := testHost(t)
+	h.put("hosts", restOfHosts)
+	f := h.block("hosts", "secret\n")
+	f.Sensitive = true
+	h.converge(h.unit("web", f), InSync)
+	for _, restart := range []bool{false, true} {
+		if restart {
+			h.restart()
+		}
+		u := h.unit("web")
+		u.OnOrphan = OrphanRemove
+		plan := h.r.Plan([]Unit{u})[0]
+		if len(plan.Files) != 1 || plan.Files[0].Action != ActionUpdate || !plan.Files[0].Sensitive || len(plan.Files[0].Old)+len(plan.Files[0].New) > 0 {
+			t.Errorf("%+v", plan.Files)
+		}
+	}
 }

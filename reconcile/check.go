@@ -203,6 +203,7 @@ func (r *Reconciler) overlay(ctx context.Context, set []*pass) (good []*pass) {
 		return nil
 	}
 	for _, p := range set {
+		p.ran.check = nil // what all of them showed says nothing of this one
 		verdict, res := r.tryOverlay(ctx, []*pass{p}, append(slices.Clone(good), p))
 		if verdict == overlaidFailed {
 			r.failOverlaid(p, p.checkError([]*pass{p}, res))
@@ -210,6 +211,11 @@ func (r *Reconciler) overlay(ctx context.Context, set []*pass) (good []*pass) {
 		}
 		p.checked = verdict == overlaidPassed
 		good = append(good, p)
+	}
+	if slices.ContainsFunc(good, func(p *pass) bool { return !p.checked }) {
+		for _, p := range good { // they passed together with what has not
+			p.checked = false
+		}
 	}
 	return good
 }
@@ -248,17 +254,24 @@ func (r *Reconciler) tryOverlay(ctx context.Context, set, with []*pass) (overlai
 // outside of the namespace, has said nothing of it.
 func (r *Reconciler) judge(set []*pass, shown []command.Shown, res command.Result) overlaid {
 	auto := !slices.ContainsFunc(set, func(p *pass) bool { return p.unit.Check.Mode == CheckOverlay })
-	read := 0
+	files, read := 0, 0
 	for _, s := range shown {
-		if s.From != "" && res.Opened[s.At] {
+		if s.From == "" { // nobody can be seen not to find it
+			continue
+		}
+		if files++; res.Opened[s.At] {
 			read++
 		}
 	}
 	switch {
+	case errors.Is(res.Err, context.Canceled), errors.Is(res.Err, context.DeadlineExceeded):
+		return overlaidFailed
 	case auto && errors.Is(res.Err, command.ErrNoNamespace):
 		r.becomeBlind("")
 		return overlaidUnknown
-	case auto && res.OK() && read < len(shown), auto && !res.OK() && read == 0:
+	case auto && (res.Opened == nil || files == 0), auto && !res.OK() && read == 0:
+		return overlaidUnknown // this time
+	case auto && res.OK() && read < files:
 		r.becomeBlind(set[0].checkKey)
 		return overlaidUnknown
 	case res.OK():

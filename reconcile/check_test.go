@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -190,6 +193,22 @@ func TestWrapper(t *testing.T) {
 	h.expect("a.conf", "one")
 	h.noLeftovers()
 
+	// Who runs the check can read it, nobody else where the rule is sensitive.
+	u := unit("three")
+	u.Files[0].Sensitive = true
+	mode := fs.FileMode(0)
+	u.Check.Command = func(at Standing) (command.Command, error) {
+		if info, err := os.Stat(at.Wrapper); err == nil {
+			mode = info.Mode()
+		}
+		return command.Command{Argv: []string{"wrapped", at.Wrapper}, User: strconv.Itoa(os.Geteuid())}, nil
+	}
+	h.converge(u, InSync)
+	if mode != 0o600 {
+		t.Errorf("the wrapper of a sensitive rule is %o", mode)
+	}
+	h.converge(unit("one"), InSync)
+
 	// A reload that is owed: the wrapper names the file in its place.
 	h.failReloads = 2
 	h.converge(unit("two"), Owed)
@@ -198,4 +217,169 @@ func TestWrapper(t *testing.T) {
 		t.Errorf("%+v, the wrapper held %q", out, held)
 	}
 	h.noLeftovers()
+}
+
+// dependent makes the host's check fail where a file needs another that is not
+// there, and reports a reload with such files.
+func (h *host) dependent(t *testing.T) {
+	run := h.cfg.run
+	broken := func(files map[string]string) bool {
+		all := ""
+		for _, text := range files {
+			all += text
+		}
+		return strings.Contains(all, "needs") && !strings.Contains(all, "base")
+	}
+	h.r.cfg.run = func(ctx context.Context, c command.Command) command.Result {
+		res, files := run(ctx, c), h.all()
+		for _, s := range c.Show {
+			if delete(files, s.At); s.From != "" {
+				text, err := os.ReadFile(s.From)
+				if err != nil {
+					t.Error(err)
+				}
+				files[s.At] = string(text)
+			}
+		}
+		switch {
+		case strings.HasPrefix(c.Argv[0], "check") && broken(files):
+			res.ExitCode = 1
+		case c.Argv[0] == "reload" && broken(files):
+			t.Error("reloaded with files that have not passed together")
+		}
+		return res
+	}
+}
+
+// Files that passed together are not loaded without one another.
+func TestOverlaidTogetherSwappedAlone(t *testing.T) {
+	h := testHost(t)
+	h.dependent(t)
+	h.hook = func(step, what string) error {
+		if step == "put" && what == "a.conf" {
+			return errors.New("the disk is full")
+		}
+		return nil
+	}
+	got := states(h.r.Converge(t.Context(), []Unit{
+		h.overlaid("a", CheckAuto, h.file("a.conf", "base")), h.overlaid("b", CheckAuto, h.file("b.conf", "needs"))}))
+	if diff := cmp.Diff([]State{Failed, Failed}, got); diff != "" {
+		t.Error(diff)
+	}
+	h.expect("b.conf", "")
+	h.noLeftovers()
+}
+
+// Likewise where one of them has to be checked in place.
+func TestOverlaidTogetherWithBlind(t *testing.T) {
+	h := testHost(t)
+	h.dependent(t)
+	run := h.r.cfg.run
+	h.r.cfg.run = func(ctx context.Context, c command.Command) command.Result {
+		res := run(ctx, c)
+		switch n := len(c.Show); {
+		case c.Argv[0] != "check":
+		case n == 2 && strings.HasSuffix(c.Show[1].At, "/b.conf"): // nobody sees the second one being opened
+			delete(res.Opened, c.Show[1].At)
+		case n == 0: // in place it is no good
+			if _, err := os.Stat(h.path("b.conf")); err == nil {
+				res.ExitCode = 1
+			}
+		}
+		return res
+	}
+	got := states(h.r.Converge(t.Context(), []Unit{
+		h.overlaid("a", CheckAuto, h.file("a.conf", "one")), h.overlaid("b", CheckAuto, h.file("b.conf", "base")),
+		h.overlaid("c", CheckAuto, h.file("c.conf", "needs")), h.overlaid("d", CheckAuto, h.file("d.conf", "bad"))}))
+	if diff := cmp.Diff([]State{InSync, Failed, Failed, Failed}, got); diff != "" {
+		t.Error(diff)
+	}
+	h.noLeftovers()
+}
+
+// What happens only now makes no check blind: it is tried again that way.
+func TestNotBlind(t *testing.T) {
+	h := testHost(t)
+	run := h.cfg.run
+	for _, failing := range []func(res *command.Result){
+		func(res *command.Result) { res.ExitCode, res.Opened = 1, map[string]bool{} }, // another file is broken
+		func(res *command.Result) { res.Opened = nil },                                // nobody could watch
+		func(res *command.Result) { *res = command.Result{ExitCode: -1, Err: errors.New("no layer")} },
+	} {
+		h.r.cfg.run = func(ctx context.Context, c command.Command) command.Result {
+			res := run(ctx, c)
+			if len(c.Show) > 0 {
+				failing(&res)
+			}
+			return res
+		}
+		h.converge(h.overlaid("web", CheckAuto, h.file("a.conf", "one")), InSync)
+		if s := h.status("web"); s.Check.Mode != CheckSwap {
+			t.Errorf("%+v", s.Check)
+		}
+		h.r.cfg.run = run
+		h.converge(h.overlaid("web", CheckAuto, h.file("a.conf", "two")), InSync)
+		if s := h.status("web"); s.Check.Mode != CheckOverlay {
+			t.Errorf("%+v", s.Check)
+		}
+	}
+	// Nor does a file that goes, which nobody can be seen to open.
+	u := h.overlaid("web", CheckAuto, h.file("b.conf", "three"))
+	u.OnOrphan = OrphanRemove
+	h.converge(u, InSync)
+	if s := h.status("web"); s.Check.Mode != CheckOverlay {
+		t.Errorf("%+v", s.Check)
+	}
+	h.expect("a.conf", "")
+}
+
+// A check that was stopped because the agent stops says nothing: no file moves.
+func TestOverlayIsStopped(t *testing.T) {
+	h := testHost(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	run := h.cfg.run
+	h.r.cfg.run = func(ctx context.Context, c command.Command) command.Result {
+		cancel()
+		return run(ctx, c)
+	}
+	h.hook = func(step, what string) error {
+		if step == "put" {
+			t.Error("a file is put in place")
+		}
+		return nil
+	}
+	h.r.Converge(ctx, []Unit{h.overlaid("web", CheckAuto, h.file("a.conf", "one"))})
+	h.noLeftovers()
+}
+
+// A check or a reload that writes to the files, or somebody who does at that
+// time, is found out like any other.
+func TestWrittenMeanwhile(t *testing.T) {
+	for _, word := range []string{"check", "reload"} {
+		h := testHost(t)
+		run := h.cfg.run
+		write := true
+		h.r.cfg.run = func(ctx context.Context, c command.Command) command.Result {
+			res := run(ctx, c)
+			if c.Argv[0] == word && write {
+				write = false
+				path := h.path("a.conf")
+				if len(c.Show) > 0 {
+					path = c.Show[0].From
+				}
+				time.Sleep(2 * grain) // of an ordinary check
+				if err := os.WriteFile(path, []byte("two"), 0o644); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(2 * grain)
+			}
+			return res
+		}
+		u := h.overlaid("web", CheckAuto, h.file("a.conf", "one"))
+		h.r.Converge(t.Context(), []Unit{u})
+		h.clock = h.clock.Add(backoffMost)
+		h.converge(u, InSync)
+		h.expect("a.conf", "one")
+		h.noLeftovers()
+	}
 }

@@ -73,18 +73,22 @@ func (r *Reconciler) commit(p *pass) {
 	p.reloaded = p.reloadKey != "" && !p.instead
 	p.err, p.owed, p.unsure = nil, false, false
 	r.adopt(p)
+	placed := make(map[string]fileID, len(p.tx.items))
+	for _, it := range p.tx.items {
+		placed[it.Path] = it.placed
+	}
 	for i := range p.wants {
 		if w := &p.wants[i]; p.applying && w.dirty {
-			r.remember(w)
+			r.remember(w, placed[w.file.Path])
 		}
 	}
 }
 
 // remember keeps the sum of a file that was just written, which need not be
-// read for that.
-func (r *Reconciler) remember(w *want) {
+// read for that: unless somebody else wrote to it since it was put in place.
+func (r *Reconciler) remember(w *want, placed fileID) {
 	var st unix.Stat_t
-	if w.file.Block == "" && lstat(w.seen.real, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFREG {
+	if w.file.Block == "" && lstat(w.seen.real, &st) == nil && idOf(&st) == placed {
 		w.seen.note(&st)
 		w.seen.sum, w.dirty = w.sum, false
 		r.sums.put(w.seen.real, w.seen.id, time.Now(), w.sum)
@@ -174,7 +178,7 @@ func (p *pass) checkError(set []*pass, res command.Result) error {
 }
 
 func commandError(what string, c command.Command, withheld bool, res command.Result) error {
-	argv := command.Line([]byte(strings.Join(c.Argv, " ")), 200)
+	argv := command.Line([]byte(command.Words(c.Argv)), 200)
 	switch {
 	case res.Err != nil:
 		return fmt.Errorf("%s %s: %w", what, argv, res.Err)

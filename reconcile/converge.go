@@ -91,7 +91,8 @@ func (r *Reconciler) begin(units []Unit, real bool) (passes []*pass, unlock func
 		paths := orphans[p.unit.Rule]
 		slices.Sort(paths)
 		for _, path := range paths {
-			p.orphans = append(p.orphans, orphan{path: path, block: r.journal.state.wrote[path].block})
+			w := r.journal.state.wrote[path]
+			p.orphans = append(p.orphans, orphan{path: path, block: w.block, sensitive: w.sensitive})
 		}
 		if real {
 			p.noteOrphans()

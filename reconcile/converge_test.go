@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +155,31 @@ func TestBackoff(t *testing.T) {
 	h.converge(u, InSync)
 }
 
+// The wait counts from the end of an attempt that takes long.
+func TestBackoffAfterALongAttempt(t *testing.T) {
+	h := testHost(t)
+	u := h.unit("web", h.file("a.conf", "one"))
+	u.Verify = &Verify{Name: "nothing", Watch: func() func(context.Context) error {
+		return func(context.Context) error {
+			h.clock = h.clock.Add(10 * time.Second)
+			return errors.New("waited for nothing")
+		}
+	}}
+	out := h.converge(u, Owed)
+	if want := h.clock.Add(time.Second); !out.Retry.Equal(want) {
+		t.Errorf("retry at %v, want %v", out.Retry, want)
+	}
+	h.commands()
+	h.converge(u, Owed)
+	if ran := h.commands(); len(ran) > 0 {
+		t.Errorf("ran %v before its time", ran)
+	}
+	h.clock = out.Retry
+	if out = h.converge(u, Owed); !out.Retry.Equal(h.clock.Add(2 * time.Second)) {
+		t.Errorf("retry at %v, now %v", out.Retry, h.clock)
+	}
+}
+
 func TestAgainDoesNotWait(t *testing.T) {
 	h := testHost(t)
 	u := h.unit("web", h.file("a.conf", "one"))
@@ -163,6 +189,47 @@ func TestAgainDoesNotWait(t *testing.T) {
 	h.converge(u, Owed) // its time has not come
 	u.Again = true
 	h.converge(u, InSync)
+}
+
+// What was wrong in a rule and is corrected is tried at once, and what another
+// correction left wrong as well.
+func TestACorrectedRuleDoesNotWait(t *testing.T) {
+	changes := map[string]func(*Unit){
+		"reload":           func(u *Unit) { u.Reload = &command.Command{Argv: []string{"reload-other"}} },
+		"timeout":          func(u *Unit) { u.Reload = &command.Command{Argv: []string{"reload"}, Timeout: time.Minute} },
+		"verify":           func(u *Unit) { u.Verify = &Verify{Command: &command.Command{Argv: []string{"true"}}} },
+		"workers":          func(u *Unit) { u.Verify = Workers("/proc/self/none", time.Second) },
+		"create_dest_dirs": func(u *Unit) { u.Files[0].MakeDirs = true },
+	}
+	for name, change := range changes {
+		t.Run(name, func(t *testing.T) {
+			h := testHost(t)
+			h.failReloads = 1000
+			h.converge(h.unit("web", h.file("a.conf", "one")), Owed)
+			h.commands()
+			h.converge(h.unit("web", h.file("a.conf", "one")), Owed)
+			if ran := h.commands(); len(ran) > 0 {
+				t.Fatalf("the same rule ran %v before its time", ran)
+			}
+			u := h.unit("web", h.file("a.conf", "one"))
+			change(&u)
+			h.converge(u, Owed)
+			if len(h.commands()) == 0 {
+				t.Error("the corrected rule waited")
+			}
+		})
+	}
+}
+
+func TestTheSameWorkersForLongerDoNotWait(t *testing.T) {
+	within := func(d time.Duration) *Verify { return Workers("/run/none.pid", d) }
+	a, b := pass{unit: &Unit{Verify: within(time.Second)}}, pass{unit: &Unit{Verify: within(time.Minute)}}
+	if a.print() == b.print() {
+		t.Error("a longer timeout is the same attempt")
+	}
+	if a.print() != (&pass{unit: &Unit{Verify: within(time.Second)}}).print() {
+		t.Error("the same is another attempt")
+	}
 }
 
 func TestReloadFailsThreeTimesAcrossRestarts(t *testing.T) {

@@ -133,37 +133,19 @@ func TestKilledAtEveryStep(t *testing.T) {
 				return u
 			}
 			h.converge(with(h.file("a.conf", "old"), h.file("c.conf", "old")), InSync)
-			n, killed, last := at, false, ""
-			h.hook = func(step, what string) error {
-				if n--; n < 0 || killed {
-					killed = true
-					runtime.Goexit()
-				}
-				last = step
-				return nil
-			}
 			next := with(h.file("a.conf", "new"), h.file("b.conf", "new"))
-			done := make(chan struct{})
-			go func() {
-				defer close(done)
-				h.r.Converge(context.Background(), []Unit{next})
-			}()
-			<-done
-			h.hook = nil
+			killed, last := h.kill(next, at)
 			for name, may := range seen {
 				if text := h.all()[h.path(name)]; !slices.Contains(may, text) {
 					t.Errorf("killed after step %d, %s: %s holds %q", at, last, name, text)
 				}
 			}
 			if !killed {
-				must(t, h.r.Close())
 				if at < 15 {
 					t.Errorf("only %d steps", at)
 				}
 				break
 			}
-			h.r.journal.file.Close()
-			h.r.release()
 			h.open()
 			a, b, c := h.all()[h.path("a.conf")], h.all()[h.path("b.conf")], h.all()[h.path("c.conf")]
 			if set := a + b + c; set != "oldold" && set != "newnew" {
@@ -177,6 +159,31 @@ func TestKilledAtEveryStep(t *testing.T) {
 			must(t, h.r.Close())
 		}
 	}
+}
+
+// kill makes a pass that ends after so many steps, the way kill -9 ends it, and
+// reports whether there were as many, and the last of them. Nothing is open
+// after it.
+func (h *host) kill(u Unit, steps int) (killed bool, last string) {
+	h.Helper()
+	h.hook = func(step, _ string) error {
+		if steps--; steps < 0 || killed {
+			killed = true
+			runtime.Goexit()
+		}
+		last = step
+		return nil
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.r.Converge(context.Background(), []Unit{u})
+	}()
+	<-done
+	h.hook = nil
+	h.r.journal.file.Close()
+	h.r.release()
+	return killed, last
 }
 
 // A crashHost is a host that other processes converge.

@@ -262,6 +262,17 @@ func TestStaticIsNeverHeld(t *testing.T) {
 	h.expect("motd", "hello")
 }
 
+// Who was left out has not gone: that there are too few may be the template's fault.
+func TestHeldForThoseLeftOut(t *testing.T) {
+	h := testHost(t)
+	u := h.unit("web", h.file("web.conf", "none")).members("", Guard{MinMembers: 1, MaxLoss: 1})
+	u.LeftOut = 2
+	out := h.converge(u, Held)
+	if got, want := out.Verdict.Why, "0 members, fewer than min_members = 1; 2 members left out"; got != want {
+		t.Errorf("why: %s\nwant %s", got, want)
+	}
+}
+
 // A debt of the files that a guard keeps is paid all the same.
 func TestDebtWhileHeld(t *testing.T) {
 	h := testHost(t)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,9 +19,10 @@ type Live struct {
 	// be told to be as if it had loaded new; nil: it can.
 	Can func(path string, old, new []byte) error
 	// Tell makes the running service be as the files say, and returns what it
-	// had to do for that, a line each: nothing, where nothing differs. It is
-	// called in place of a reload, after each reload, and whenever the files are
-	// found to be in step. again is when to call it again though nothing
+	// had to do for that, a line each: nothing, where nothing differs. The files
+	// are whole, also where only a block is ours. It is called in place of a
+	// reload, after each reload, and whenever what is on disk is found to be what
+	// is loaded. again is when to call it again though nothing
 	// changed; zero for never. With ErrReload in its error a reload would help.
 	Tell func(ctx context.Context, files []File) (done []string, again time.Time, err error)
 }
@@ -142,16 +144,33 @@ func (r *Reconciler) commitAll(ctx context.Context, set []*pass) {
 	}
 }
 
-// tell makes p's service be as p's files say.
+// inForce returns p's files as they are on disk, once p has put its own there.
+func (p *pass) inForce() ([]File, error) {
+	var files []File
+	for _, w := range p.wants {
+		f := *w.file
+		f.Bytes, f.Block = w.bytes, ""
+		if w.dirty && !p.applying {
+			if !w.seen.exists {
+				continue
+			}
+			var err error
+			if f.Bytes, err = readLoaded(w); err != nil {
+				return nil, err
+			}
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+// tell makes p's service be as p's files say that are on disk.
 func (r *Reconciler) tell(ctx context.Context, p *pass) error {
-	files := make([]File, len(p.wants))
-	for i, w := range p.wants {
-		files[i] = *w.file
+	files, err := p.inForce()
+	if err != nil {
+		return fmt.Errorf("cannot tell the running service: %w", err)
 	}
-	done, again, err := p.unit.Live.Tell(ctx, files)
-	if len(done) > mostTold {
-		done = append(done[:mostTold:mostTold], fmt.Sprintf("… and %d more", len(done)-mostTold))
-	}
+	done, again, err := p.unit.Live.tell(ctx, files)
 	p.out.Told = append(p.out.Told, done...)
 	p.out.Retry = sooner(sooner(p.out.Retry, again), p.now.Add(tellEvery))
 	if err != nil {
@@ -161,6 +180,27 @@ func (r *Reconciler) tell(ctx context.Context, p *pass) error {
 	p.st.live = &told{live: p.unit.Live, files: files, reload: p.reloadKey}
 	r.mu.Unlock()
 	return nil
+}
+
+// tell is Tell, with what it says fit to be shown.
+func (l *Live) tell(ctx context.Context, files []File) (done []string, again time.Time, err error) {
+	done, again, err = l.Tell(ctx, files)
+	if len(done) > mostTold {
+		done = append(done[:mostTold:mostTold], fmt.Sprintf("… and %d more", len(done)-mostTold))
+	}
+	if !slices.ContainsFunc(files, func(f File) bool { return f.Sensitive }) {
+		return done, again, err
+	}
+	if len(done) > 0 {
+		done = []string{"withheld: it may show a sensitive file"}
+	}
+	switch {
+	case errors.Is(err, ErrReload):
+		err = fmt.Errorf("%w (why is withheld: it may show a sensitive file)", ErrReload)
+	case err != nil:
+		err = errors.New("why is withheld: it may show a sensitive file")
+	}
+	return done, again, err
 }
 
 // A told is what a rule's service was told last.
@@ -185,14 +225,15 @@ func (r *Reconciler) remind(ctx context.Context, reloadKey string, but []*pass) 
 		delete(waiting, p.unit.Rule)
 	}
 	for rule, t := range waiting {
-		if _, _, err := t.live.Tell(ctx, t.files); err != nil {
+		if _, _, err := t.live.tell(ctx, t.files); err != nil {
 			r.log.Warn("the running service cannot be told after a reload; it is tried again", "rule", rule, "error", err)
 		}
 	}
 }
 
-// keepTold makes sure that the service of a rule in step is as its files say,
-// whoever reloaded it.
+// keepTold makes sure that the service of a rule, if that has loaded what is on
+// disk, is as the files there say, whoever reloaded it: also of a rule that has
+// others in mind, which are held, wait or have failed.
 func (r *Reconciler) keepTold(ctx context.Context, p *pass) {
 	if p.unit.Live == nil {
 		r.mu.Lock()
@@ -200,17 +241,25 @@ func (r *Reconciler) keepTold(ctx context.Context, p *pass) {
 		r.mu.Unlock()
 		return
 	}
-	if p.err != nil || p.act || p.out.State != InSync || len(p.wants) == 0 {
+	if p.err != nil || p.act || !p.isLoaded() || len(p.loaded) == 0 {
 		return
 	}
 	if p.unit.Reload != nil {
 		p.reloadKey = keyOf(*p.unit.Reload)
 	}
-	if err := r.tell(ctx, p); err != nil {
-		if errors.Is(err, ErrReload) {
-			r.note(record{Kind: recUndone, Rule: p.unit.Rule, Owed: true})
-		}
+	p.applying = false
+	err := r.tell(ctx, p)
+	if err == nil {
+		return
+	}
+	if errors.Is(err, ErrReload) {
+		r.note(record{Kind: recUndone, Rule: p.unit.Rule, Owed: true})
+	}
+	if p.out.State == InSync {
 		p.fail(err)
 		p.owed = true
+		return
 	}
+	r.log.Warn("the running service cannot be told of the files that are in force; it is tried again", "rule", p.unit.Rule, "error", err)
+	p.out.Retry = sooner(p.out.Retry, p.now.Add(tellAgain))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -153,5 +154,99 @@ func TestLiveIsReminded(t *testing.T) {
 	s.converge(s.host.unit("other", s.file("b.conf", "b")), InSync)
 	if got := s.told[s.path("a.conf")]; got != "a1" {
 		t.Errorf("after another rule's reload the service has %q", got)
+	}
+}
+
+// What a service is told of a sensitive file shows nowhere.
+func TestLiveIsSensitive(t *testing.T) {
+	s := newLiveService(t)
+	file := func(text string) File {
+		f := s.file("a.conf", text)
+		f.Sensitive = true
+		return f
+	}
+	s.converge(s.unit("web", file("a-secret")), InSync)
+	out := s.converge(s.unit("web", file("a-secret2")), InSync)
+	st := s.status("web")
+	if shown := fmt.Sprintf("%v %+v", out.Told, st.Told); strings.Contains(shown, "secret") || len(out.Told) == 0 || st.Told == nil {
+		t.Error(shown)
+	}
+	u := s.unit("web", file("a-secret3"))
+	u.Live.Tell = func(context.Context, []File) ([]string, time.Time, error) {
+		return nil, time.Time{}, errors.New("cannot set a-secret3")
+	}
+	out = s.converge(u, Owed)
+	if strings.Contains(out.Err.Error(), "secret3") || strings.Contains(s.status("web").Why, "secret3") {
+		t.Error(out.Err)
+	}
+}
+
+// held is a unit of which the guard holds what loses two of three members.
+func (s *liveService) held(text string, members ...string) Unit {
+	u := s.unit("web", s.file("a.conf", text))
+	u.Static, u.Members, u.Guard = false, members, Guard{MaxLoss: 0.5}
+	return u
+}
+
+// What the guard holds is not told either; what is in force still is.
+func TestLiveIsHeld(t *testing.T) {
+	s := newLiveService(t)
+	s.converge(s.held("a1", "x", "y", "z"), InSync)
+	s.converge(s.held("a2", "x"), Held)
+	s.told = map[string]string{} // somebody else reloads it
+	out := s.converge(s.held("a2", "x"), Held)
+	if got := s.told[s.path("a.conf")]; got != "a1" || out.Retry.IsZero() {
+		t.Errorf("the service has %q, %+v", got, out)
+	}
+	s.stale = true // and it has lost the file
+	s.commands()
+	for range 2 {
+		s.converge(s.held("a2", "x"), Held)
+		s.clock = s.clock.Add(backoffFirst)
+	}
+	if ran := strings.Join(s.commands(), " "); ran != "check reload" {
+		t.Errorf("ran %q", ran)
+	}
+	if got := s.told[s.path("a.conf")]; got != "a1" {
+		t.Errorf("the service has %q", got)
+	}
+	s.expect("a.conf", "a1")
+}
+
+// The service is told of the old files, too, when they had to be loaded again,
+// and while a change fails.
+func TestLiveAfterFailure(t *testing.T) {
+	s := newLiveService(t)
+	s.pass("a1", InSync, "check reload", "set a1")
+	s.pass("b-unloadable", Failed, "check reload check reload")
+	if got := s.told[s.path("a.conf")]; got != "a1" {
+		t.Errorf("the service has %q", got)
+	}
+	s.told = map[string]string{}
+	s.pass("b-unloadable", Failed, "", "set a1")
+}
+
+// Of a file of which a block is muster's, the service has to be told all: the
+// block may be the servers of a backend that begins before it.
+func TestLiveInBlock(t *testing.T) {
+	s := newLiveService(t)
+	s.put("a.conf", "all of it\n")
+	file := func(text string) File {
+		f := s.file("a.conf", text)
+		f.Block = "#"
+		return f
+	}
+	for _, text := range []string{"one", "two"} {
+		s.converge(s.unit("web", file(text)), InSync)
+		whole, err := os.ReadFile(s.path("a.conf"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.told[s.path("a.conf")]; got != string(whole) || !strings.HasPrefix(got, "all of it\n# BEGIN") {
+			t.Errorf("the service has %q", got)
+		}
+	}
+	if ran := strings.Join(s.commands(), " "); ran != "check reload check" {
+		t.Errorf("ran %q", ran)
 	}
 }

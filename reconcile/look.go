@@ -44,6 +44,13 @@ type fileID struct {
 	mtime, ctime int64 // nanoseconds
 }
 
+// sameBytes reports whether the file's content is the same; its owner or
+// attributes, which a policy may set, need not be.
+func (id fileID) sameBytes(other fileID) bool {
+	id.ctime = other.ctime
+	return id == other
+}
+
 // grain is how coarse a file system's clock may be: a file that changed less
 // than this before it was read may have changed again with the same times.
 const grain = 20 * time.Millisecond

@@ -84,6 +84,8 @@ type orphan struct {
 	block  string // the comment sign of a block, where that is all that is ours
 	seen   sighting
 	remove bool
+
+	sensitive bool
 }
 
 func (p *pass) sensitive() bool {
@@ -156,6 +158,9 @@ func (p *pass) guard() (held bool) {
 		p.unit.Members, p.unit.Alone, p.unit.Doubt, p.unit.Failed, p.now})
 	if p.out.Verdict.Held {
 		p.out.State, p.out.Retry = Held, p.out.Verdict.Until
+		if n := p.unit.LeftOut; n > 0 { // then the fault is not that they are gone
+			p.out.Verdict.Why += fmt.Sprintf("; %s left out", count(n))
+		}
 	}
 	return p.out.Verdict.Held
 }
@@ -263,11 +268,12 @@ func keyOf(c command.Command) string {
 }
 
 // print is a fingerprint of all that an attempt depends on: what is desired,
-// what is on disk, and the commands.
+// what is on disk, and the commands with their time. So what was wrong in a rule
+// and is corrected does not wait for what failed before.
 func (p *pass) print() string {
 	var s strings.Builder
 	for _, w := range p.wants {
-		fmt.Fprintf(&s, "%q %s %s %s %d:%d %o\n", w.file.Path, w.sum, w.dress, w.seen.whole(), w.seen.uid, w.seen.gid, w.seen.mode)
+		fmt.Fprintf(&s, "%q %s %s %t %s %d:%d %o\n", w.file.Path, w.sum, w.dress, w.file.MakeDirs, w.seen.whole(), w.seen.uid, w.seen.gid, w.seen.mode)
 	}
 	for _, o := range p.orphans {
 		fmt.Fprintf(&s, "%q - %s\n", o.path, o.seen.sum)
@@ -275,8 +281,11 @@ func (p *pass) print() string {
 	if p.unit.Check != nil {
 		s.WriteString(string(p.unit.Check.Mode))
 	}
-	s.WriteString(p.checkKey)
-	s.WriteString(p.reloadKey)
+	var reload time.Duration
+	if p.unit.Reload != nil {
+		reload = p.unit.Reload.Timeout
+	}
+	fmt.Fprintf(&s, "%s %v %s %v %s %v", p.checkKey, p.check.Timeout, p.reloadKey, reload, p.unit.Verify.key(), p.unit.Verify.timeout())
 	return sumOf([]byte(s.String()))
 }
 
@@ -293,36 +302,4 @@ func sooner(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-const (
-	backoffFirst = time.Second
-	backoffMost  = 5 * time.Minute
-)
-
-// A backoff keeps what failed from being tried again too soon. Anything that
-// changed may be tried at once.
-type backoff struct {
-	print string
-	delay time.Duration
-	next  time.Time
-	state State
-	err   error
-}
-
-func (b *backoff) blocks(print string, now time.Time) bool {
-	// a clock that was set back must not make it wait for longer
-	return b.err != nil && b.print == print && now.Before(b.next) && b.next.Sub(now) <= b.delay
-}
-
-func (b *backoff) fail(print string, now time.Time, state State, err error) {
-	delay := backoffFirst
-	switch {
-	case b.blocks(print, now): // looked at on the way, for another reason
-		b.state, b.err = state, err
-		return
-	case b.err != nil && b.print == print:
-		delay = min(2*b.delay, backoffMost)
-	}
-	*b = backoff{print, delay, now.Add(delay), state, err}
 }

@@ -97,9 +97,12 @@ func (p *pass) plan() Plan {
 	}
 	for _, o := range p.orphans {
 		if o.remove {
-			d := FileDiff{Path: o.path, Action: ActionRemove}
+			d := FileDiff{Path: o.path, Action: ActionRemove, Sensitive: o.sensitive}
 			if o.block != "" {
-				d.Action, d.Old, d.New = ActionUpdate, o.seen.rest.with(), o.seen.rest.without()
+				d.Action = ActionUpdate
+			}
+			if o.block != "" && !o.sensitive {
+				d.Old, d.New = o.seen.rest.with(), o.seen.rest.without()
 			}
 			plan.Files = append(plan.Files, d)
 			changed = true

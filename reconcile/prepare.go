@@ -57,7 +57,7 @@ func (r *Reconciler) plan(tx *transaction, w *want) error {
 	}
 	it := &item{bytes: w.bytes, seen: w.seen, dress: w.dress, change: change{
 		Op: opSwap, Path: w.file.Path, Dir: dir, Name: name,
-		Stage: r.hide(name, "new"), Backup: r.hide(name, "old"), Old: w.seen.whole(), New: w.sum,
+		Stage: r.hide(name, "new"), Backup: r.hide(name, "old"), Old: w.seen.whole(), New: w.sum, Sensitive: w.file.Sensitive,
 	}}
 	if w.file.Block != "" {
 		it.New, it.Block, it.Part = sumOf(w.bytes), w.file.Block, w.sum

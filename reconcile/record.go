@@ -50,6 +50,8 @@ type record struct {
 	Path  string `json:"path,omitempty"`
 	Sum   string `json:"sum,omitempty"`
 	Block string `json:"block,omitempty"` // Sum is only that of a block, see change
+	// Sensitive says that the content at Path shows nowhere.
+	Sensitive bool `json:"sensitive,omitempty"`
 }
 
 // A change is what a transaction does to one file: everything that is needed
@@ -65,6 +67,8 @@ type change struct {
 	New    string `json:"new,omitempty"`
 	Block  string `json:"block,omitempty"` // only a block of the file is ours: the sign of its comments
 	Part   string `json:"part,omitempty"`  // the sum of the new block; "" with Block: it is removed
+
+	Sensitive bool `json:"sensitive,omitempty"`
 }
 
 // What a change does.
@@ -92,7 +96,10 @@ type ruleRecord struct {
 
 // A wrote says for which rule muster wrote a path last, and what: the whole
 // file, or a block in it whose comments have the given sign.
-type wrote struct{ rule, sum, block string }
+type wrote struct {
+	rule, sum, block string
+	sensitive        bool
+}
 
 func newState() state {
 	return state{map[string]*ruleRecord{}, map[string]wrote{}, map[string]record{}, map[string]bool{}}
@@ -126,7 +133,7 @@ func (s *state) apply(rec record) {
 	case recMembers:
 		s.rule(rec.Rule).count(rec)
 	case recWrote:
-		s.wrote[rec.Path] = wrote{rec.Rule, rec.Sum, rec.Block}
+		s.wrote[rec.Path] = wrote{rec.Rule, rec.Sum, rec.Block, rec.Sensitive}
 	case recReleased:
 		delete(s.wrote, rec.Path)
 	case recDir:
@@ -149,9 +156,9 @@ func (s *state) close(rec record) {
 		case c.Op == opRemove || c.Block != "" && c.Part == "":
 			delete(s.wrote, c.Path)
 		case c.Block != "":
-			s.wrote[c.Path] = wrote{rec.Rule, c.Part, c.Block}
+			s.wrote[c.Path] = wrote{rec.Rule, c.Part, c.Block, c.Sensitive}
 		default:
-			s.wrote[c.Path] = wrote{rec.Rule, c.New, ""}
+			s.wrote[c.Path] = wrote{rec.Rule, c.New, "", c.Sensitive}
 		}
 	}
 	delete(s.open, rec.ID)
@@ -230,7 +237,7 @@ func (s *state) snapshot() []record {
 	}
 	for _, path := range slices.Sorted(maps.Keys(s.wrote)) {
 		w := s.wrote[path]
-		recs = append(recs, record{Kind: recWrote, Path: path, Rule: w.rule, Sum: w.sum, Block: w.block})
+		recs = append(recs, record{Kind: recWrote, Path: path, Rule: w.rule, Sum: w.sum, Block: w.block, Sensitive: w.sensitive})
 	}
 	for _, dir := range slices.Sorted(maps.Keys(s.dirs)) {
 		recs = append(recs, record{Kind: recDir, Path: dir})

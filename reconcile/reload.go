@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"muster/command"
 )
@@ -18,6 +19,8 @@ type Verify struct {
 	Watch func() (after func(context.Context) error)
 	// Name is what Watch waits for, in a few words.
 	Name string
+	// Within is how long Watch waits for it.
+	Within time.Duration
 }
 
 // argv is the verification as plans and reports show it.
@@ -40,6 +43,17 @@ func (v *Verify) key() string {
 		return keyOf(*v.Command)
 	}
 	return v.Name
+}
+
+// timeout is how long it may take.
+func (v *Verify) timeout() time.Duration {
+	switch {
+	case v == nil:
+		return 0
+	case v.Command != nil:
+		return v.Command.Timeout
+	}
+	return v.Within
 }
 
 // A loading is what became of a reload.

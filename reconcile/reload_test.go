@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"muster/command"
 )
@@ -93,7 +94,15 @@ func TestWorkers(t *testing.T) {
 			t.Errorf("%q: %v, want %s", text, err, want)
 		}
 	}
-	if err := Workers(filepath.Join(dir, "none"), time.Second).Watch()(t.Context()); err == nil {
+	for _, not := range []string{"/dev/zero", filepath.Join(dir, "pipe")} {
+		if not != "/dev/zero" {
+			must(t, unix.Mkfifo(not, 0o644))
+		}
+		if err := Workers(not, time.Second).Watch()(t.Context()); err == nil || !strings.Contains(err.Error(), "not a file") {
+			t.Errorf("%s: %v", not, err)
+		}
+	}
+	if err := Workers(filepath.Join(dir, "none"), time.Second).Watch()(t.Context()); err == nil || !strings.Contains(err.Error(), "no such file or directory: name the service's own pid file, as pid_file") {
 		t.Error("no pid file, and no error")
 	}
 

@@ -207,7 +207,11 @@ func (r *Reconciler) stage(p place, it *item) error {
 			d.mode = &plain // as the kernel does when a file is written to
 		}
 	}
-	if err := r.write(p, it.Stage, bytes.NewReader(it.bytes), like, d); err != nil {
+	err := r.write(p, it.Stage, bytes.NewReader(it.bytes), like, d)
+	if err == nil {
+		it.staged, err = p.idOf(it.Stage)
+	}
+	if err != nil {
 		return writeError(it.Path, err)
 	}
 	return nil

@@ -134,7 +134,7 @@ func (r *Reconciler) finish(p *pass) {
 	}
 	r.lookAgain(p, tried)
 	if p.err != nil {
-		p.st.back.fail(p.print(), p.now, p.out.State, p.err)
+		p.st.back.fail(p.print(), p.now, r.now(), p.out.State, p.err)
 		p.out.Retry = sooner(p.out.Retry, p.st.back.next)
 	} else if tried || p.out.State == InSync {
 		p.st.back = backoff{}
@@ -180,7 +180,7 @@ func (r *Reconciler) catchUp(p *pass) {
 	r.mu.Lock()
 	for _, w := range p.wants {
 		if had, known := r.journal.state.wrote[w.file.Path]; known && had.rule != p.unit.Rule {
-			recs = append(recs, record{Kind: recWrote, Path: w.file.Path, Rule: p.unit.Rule, Sum: had.sum, Block: had.block})
+			recs = append(recs, record{Kind: recWrote, Path: w.file.Path, Rule: p.unit.Rule, Sum: had.sum, Block: had.block, Sensitive: had.sensitive})
 		}
 	}
 	r.mu.Unlock()

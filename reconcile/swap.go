@@ -24,6 +24,8 @@ type item struct {
 	bytes []byte // of the new file; nil for one that is removed
 	seen  sighting
 	dress dress
+
+	staged, placed fileID // of the new file, when it was written and when it was put in place
 }
 
 func (tx *transaction) changes() []change {
@@ -58,6 +60,9 @@ func (r *Reconciler) swap(p place, it *item) error {
 	if it.Block != "" && it.seen.exists && !p.unchanged(it) {
 		return fmt.Errorf("cannot replace %s: somebody else changed it just now: it is looked at again", it.Path)
 	}
+	if id, err := p.idOf(it.Stage); it.Stage != "" && (err != nil || !id.sameBytes(it.staged)) {
+		return errors.Join(fmt.Errorf("cannot write %s: somebody changed the new file before it was put in place, maybe the check: a check must only read", it.Path), err)
+	}
 	var err error
 	switch {
 	case it.Op == opRemove:
@@ -83,6 +88,9 @@ func (r *Reconciler) swap(p place, it *item) error {
 	}
 	if err != nil {
 		return writeError(it.Path, err)
+	}
+	if it.Op == opSwap {
+		it.placed, _ = p.idOf(it.Name) // only to spare reading it
 	}
 	return nil
 }

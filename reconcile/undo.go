@@ -1,8 +1,10 @@
 package reconcile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -97,6 +99,11 @@ func (r *Reconciler) undoOne(p place, c change) error {
 	if err := p.drop(c.Stage); err != nil {
 		return err
 	}
+	if c.Block != "" {
+		if done, err := r.undoBlock(p, c); done || err != nil {
+			return err
+		}
+	}
 	if c.Old == "" { // there was none
 		sum, err := r.sumAt(c)
 		if err != nil || sum != c.New || sum == "" {
@@ -123,6 +130,76 @@ func (r *Reconciler) undoOne(p place, c change) error {
 	}
 	// where both names are the same file, the rename left both
 	return p.drop(c.Backup)
+}
+
+// undoBlock puts only the block back, where somebody else wrote to the file
+// since the change: the rest is theirs to keep. It reports whether that was so.
+func (r *Reconciler) undoBlock(p place, c change) (done bool, err error) {
+	sum, err := r.sumAt(c)
+	if err != nil || sum == "" || sum == "not a file" || sum == c.New || sum == c.Old {
+		return false, err
+	}
+	now, err := p.read(c.Name)
+	if err != nil {
+		return false, err
+	}
+	var old []byte
+	if c.Old != "" {
+		if old, err = p.read(c.Backup); errors.Is(err, fs.ErrNotExist) {
+			return true, nil // not changed yet, or back already
+		} else if err != nil {
+			return false, err
+		}
+	}
+	is, err := cut(now, c.Block)
+	was, err2 := cut(old, c.Block)
+	if err != nil || err2 != nil || len(now) > maxBlockFile { // the rule's next pass says so
+		return true, p.drop(c.Backup)
+	}
+	text := is.without()
+	if len(was.block) > 0 {
+		text = is.replace(was.block)
+	}
+	if err := r.rewrite(p, c, text); err != nil {
+		return false, err
+	}
+	return true, p.drop(c.Backup)
+}
+
+// read reads the file name in p, and no more of it than tells that it is too
+// big to have a block.
+func (p place) read(name string) ([]byte, error) {
+	f, err := p.openRegular(name, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxBlockFile+1))
+}
+
+// rewrite gives the file that c is about another text.
+func (r *Reconciler) rewrite(p place, c change, text []byte) error {
+	like, err := p.openRegular(c.Name, os.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	defer like.Close()
+	half := r.hide(c.Name, "tmp")
+	if err := p.drop(half); err != nil {
+		return err
+	}
+	if err := r.write(p, half, bytes.NewReader(text), like, dress{}); err != nil {
+		return err
+	}
+	if c.Op != opInPlace {
+		return p.Rename(half, c.Name)
+	}
+	from, err := p.openRegular(half, os.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	return errors.Join(r.overwrite(p, c.Name, from), p.drop(half))
 }
 
 // drop removes name if it is there.

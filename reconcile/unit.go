@@ -37,6 +37,9 @@ type Unit struct {
 	// Members are the names of the members that were rendered, sorted. The
 	// guard compares them with those of the last time.
 	Members []string
+	// LeftOut is how many more members there are, whose values the files could
+	// not hold. The guard's reason tells of them.
+	LeftOut int
 	// Static says that nothing of the membership is in the files: they are
 	// never held. Members is not looked at then.
 	Static bool

@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Workers verifies the reload of a service that a master process runs with
@@ -16,7 +19,8 @@ import (
 // A master that does not like its new files keeps the workers that it has.
 func Workers(pidFile string, within time.Duration) *Verify {
 	return &Verify{
-		Name: "new workers of the process in " + pidFile,
+		Name:   "new workers of the process in " + pidFile,
+		Within: within,
 		Watch: func() func(context.Context) error {
 			before, err := workersOf(pidFile)
 			return func(ctx context.Context) error {
@@ -53,19 +57,23 @@ func awaitWorkers(ctx context.Context, pidFile string, before map[int]bool, with
 	}
 }
 
+// elsewhere is what to do where a service keeps its process id in another file
+// than the rule says.
+const elsewhere = "name the service's own pid file, as pid_file in the `with` of reload, or as workers in verify"
+
 // workersOf returns the children of the process whose id stands in pidFile.
 func workersOf(pidFile string) (map[int]bool, error) {
-	text, err := os.ReadFile(pidFile)
+	text, err := readPIDFile(pidFile)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", pidFile, cause(err))
+		return nil, fmt.Errorf("cannot read %s: %w: %s", pidFile, cause(err), elsewhere)
 	}
 	line, _, _ := bytes.Cut(text, []byte("\n"))
 	master, err := strconv.Atoi(string(bytes.TrimSpace(line)))
 	if err != nil || master <= 1 {
-		return nil, fmt.Errorf("cannot read %s: it holds no process id", pidFile)
+		return nil, fmt.Errorf("cannot read %s: it holds no process id: start the service, or %s", pidFile, elsewhere)
 	}
 	if _, err := os.Stat(fmt.Sprintf("/proc/%d", master)); err != nil {
-		return nil, fmt.Errorf("process %d of %s does not run", master, pidFile)
+		return nil, fmt.Errorf("process %d of %s does not run: start the service, or %s", master, pidFile, elsewhere)
 	}
 	proc, err := os.Open("/proc")
 	if err != nil {
@@ -84,6 +92,20 @@ func workersOf(pidFile string) (map[int]bool, error) {
 		}
 	}
 	return children, nil
+}
+
+// readPIDFile reads what may be a process id. The directory may be the
+// service's user's: what stands there keeps nobody waiting, and is not big.
+func readPIDFile(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(err, errors.New("it is not a file"))
+	}
+	return io.ReadAll(io.LimitReader(f, 64))
 }
 
 // parentOf returns the parent of a process, 0 if it is gone. See proc(5): the

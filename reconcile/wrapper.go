@@ -27,13 +27,16 @@ func (r *Reconciler) writeWrapper(p *pass, text []byte) (path string, remove fun
 	}
 	name := r.hide(filepath.Base(w.seen.real)+".check", "tmp")
 	r.know(dir)
-	mode := uint32(0o644)
+	like := File{Mode: new(fs.FileMode(0o644))}
 	if p.sensitive() {
-		mode = 0o600
+		like.User, *like.Mode = p.check.User, 0o600
 	}
-	err = in.drop(name)
+	var looks dress
+	if looks, err = r.ids.dress(like); err == nil {
+		err = in.drop(name)
+	}
 	if err == nil {
-		err = r.write(in, name, bytes.NewReader(text), nil, dress{mode: &mode})
+		err = r.write(in, name, bytes.NewReader(text), nil, looks)
 	}
 	remove = func() {
 		_ = in.drop(name) // else the next start sweeps it

@@ -144,6 +144,15 @@ func (a *Attached) Query(ctx context.Context, q cluster.Query) (*Answers, error)
 	return c.Query(ctx, q)
 }
 
+// Coordinate returns the network coordinate of a member, as the agent knows it.
+func (a *Attached) Coordinate(ctx context.Context, member string) (*cluster.Coordinate, error) {
+	c, err := a.connection()
+	if err != nil {
+		return nil, fmt.Errorf("cannot ask for the coordinate of %q: %w", member, err)
+	}
+	return c.Coordinate(ctx, member)
+}
+
 // SetTags lets change alter a copy of the agent's tags, and has the agent
 // gossip what changed. What does not fit into 512 bytes is refused, before
 // Serf's own agent writes it to its tags file.

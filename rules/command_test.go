@@ -263,6 +263,15 @@ func TestEventFilters(t *testing.T) {
 			t.Errorf("%s (%s): %v, want %v", c.filter, f, got, c.want)
 		}
 	}
+	own := cluster.Event{Type: cluster.EventQuery, Name: cluster.OwnQuery + "load"}
+	for _, f := range []EventFilter{{Type: "*"}, {Type: "query"}, {Type: "query", Name: own.Name}} {
+		if f.Match(own) {
+			t.Errorf("%s takes muster's own query", f)
+		}
+	}
+	if (EventFilter{Type: "user"}).Match(own) || !(EventFilter{Type: "user"}).Match(cluster.Event{Type: cluster.EventUser, Name: own.Name}) {
+		t.Error("the names of user events are nobody's")
+	}
 	r := mustLoad(t, "rule \"r\" {\n on = [\"user:a\", \"query\"]\n template {\n contents = \"x\"\n destination = \"/x\"\n }\n}").Rules[0]
 	if r.Triggered(user) || !r.Triggered(query) || r.Triggered(join) {
 		t.Error("the rule is triggered by what its filters do not name, or not by what they do")

@@ -15,17 +15,18 @@ func TestConsumers(t *testing.T) {
 		Check, Reload, Verify []string
 	}
 	want := map[string]commands{
-		"ansible":    {Mode: CheckStaged, Check: []string{"ansible-inventory", "--list", "-i", "/staged/a", "-i", "/staged/b"}},
-		"dnsmasq":    {Reload: []string{"systemctl", "reload", "dnsmasq"}},
-		"haproxy":    {Mode: CheckAuto, Workers: "/run/haproxy.pid", Check: []string{"haproxy", "-c", "-f", "/etc/haproxy/haproxy.cfg", "-f", "/etc/x"}, Reload: []string{"systemctl", "reload", "haproxy"}},
-		"keepalived": {Mode: CheckAuto, Check: []string{"keepalived", "-t", "-f", "/etc/keepalived/keepalived.conf"}, Reload: []string{"systemctl", "reload", "keepalived"}},
+		"ansible": {Mode: CheckStaged, Check: []string{"ansible-inventory", "--list", "-i", "/staged/a", "-i", "/staged/b"}},
+		"dnsmasq": {Reload: []string{"systemctl", "reload", "dnsmasq"}},
+		"haproxy": {Mode: CheckAuto, Workers: "/run/haproxy.pid", Check: []string{"haproxy", "-c", "-f", "/etc/haproxy/haproxy.cfg", "-f", "/etc/x"}, Reload: []string{"systemctl", "reload", "haproxy"}},
+		"keepalived": {Mode: CheckStaged, Check: []string{"sh", "-c", "for file; do keepalived -t -f \"$file\" || exit; done", "keepalived", "/staged/a", "/staged/b"},
+			Reload: []string{"systemctl", "reload", "keepalived"}},
 		"munin": {Mode: CheckStaged, Check: []string{"perl", "-MMunin::Master::Config", "-MLog::Log4perl", "-e",
 			"Log::Log4perl->easy_init; Munin::Master::Config->instance->{config}->parse_config_from_file($_) for @ARGV", "/staged/a", "/staged/b"}},
 		"nginx": {Mode: CheckAuto, Workers: "/run/nginx.pid", Check: []string{"nginx", "-t", "-q", "-c", "/etc/nginx/nginx.conf"},
 			Reload: []string{"nginx", "-s", "reload", "-c", "/etc/nginx/nginx.conf"}},
 		"prometheus": {Mode: CheckAuto, Check: []string{"promtool", "check", "config", "/etc/prometheus/prometheus.yml"}},
-		"ssh":        {Mode: CheckStaged, Check: []string{"ssh", "-G", "-F", "/staged/a", "any.host"}},
-		"varnish":    {Mode: CheckAuto, Check: []string{"varnishd", "-C", "-f", "/etc/varnish/default.vcl"}, Reload: []string{"systemctl", "reload", "varnish"}},
+		"ssh":        {Mode: CheckStaged, Check: []string{"sh", "-c", `for f do ssh -G -F "$f" any.host || exit; done`, "sh", "/staged/a", "/staged/b"}},
+		"varnish":    {Mode: CheckAuto, Check: []string{"varnishd", "-C", "-f", "/etc/varnish/default.vcl"}, Reload: []string{"/usr/share/varnish/varnishreload", "-m", "2"}},
 	}
 	for _, name := range Consumers() {
 		w, ok := want[name]
@@ -91,6 +92,17 @@ rule "elsewhere" {
   }
 }
 
+rule "named" {
+  template {
+    contents    = "x"
+    destination = "/etc/varnish/x.vcl"
+  }
+  reload {
+    use  = "varnish"
+    with = { name = "edge" }
+  }
+}
+
 rule "trusting" {
   template {
     contents    = "x"
@@ -128,6 +140,10 @@ rule "asking" {
 	}
 	if r.Verify == nil || r.Verify.Workers != "/srv/nginx/pid" || r.Verify.Within != defaultWithin {
 		t.Errorf("verify: %+v", r.Verify)
+	}
+	argv, err = set.Rule("named").ReloadArgv()
+	if diff := cmp.Diff([]string{"/usr/share/varnish/varnishreload", "-m", "2", "-n", "edge"}, argv); diff != "" || err != nil {
+		t.Error(diff, err)
 	}
 	r = set.Rule("trusting")
 	argv, err = r.CheckArgv(map[string]string{"/etc/haproxy/haproxy.cfg": "", "/etc/haproxy/b.cfg": "", "/srv/b/x.cfg": "", "/srv/b/y.cfg": ""}, "")

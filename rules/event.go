@@ -28,6 +28,9 @@ func parseEventFilter(s string) (f EventFilter, hint string, err error) {
 		if named && name == "" {
 			return f, fmt.Sprintf("Write `%s:NAME`, or `%s` for all of them.", kind, kind), fmt.Errorf("`%s` names nothing", s)
 		}
+		if kind == cluster.EventQuery && strings.HasPrefix(name, cluster.OwnQuery) {
+			return f, fmt.Sprintf("Give the query another name; those that begin with `%s` the agents answer themselves.", cluster.OwnQuery), fmt.Errorf("`%s` is muster's own", printable(s))
+		}
 		return EventFilter{Type: kind, Name: name}, "", nil
 	}
 	for _, t := range eventTypes {
@@ -45,8 +48,12 @@ func parseEventFilter(s string) (f EventFilter, hint string, err error) {
 	return f, hint, fmt.Errorf("no event `%s`%s", printable(s), didYouMean(s, eventTypes))
 }
 
-// Match reports whether e passes f.
+// Match reports whether e passes f. Nothing lets the reserved queries pass:
+// whatever acts on them could answer them first.
 func (f EventFilter) Match(e cluster.Event) bool {
+	if e.Type == cluster.EventQuery && strings.HasPrefix(e.Name, cluster.OwnQuery) {
+		return false
+	}
 	return f.Type == "*" || f.Type == e.Type && (f.Name == "" || f.Name == e.Name)
 }
 

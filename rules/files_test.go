@@ -144,6 +144,10 @@ func TestLoadReadsSafely(t *testing.T) {
 	if got, want := problems[0].Summary, "cannot read the rules directory: no such file or directory"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
+	_, _, problems = Load(filepath.Join(writeFiles(t, map[string]string{"a.hcl": ""}), "a.hcl"), testKnown)
+	if got, want := problems[0].Detail, "name the directory that the file is in"; !strings.Contains(got, want) {
+		t.Errorf("of a file: %q, want %q", got, want)
+	}
 }
 
 func TestSkip(t *testing.T) {

@@ -51,6 +51,7 @@ func TestParseHandlerMistakes(t *testing.T) {
 		{"member-join, member-leave=x", "no event ` member-leave`"},
 		{"FOO=bar ./x.sh", "no event `FOO`"},
 		{"env FOO=bar ./x.sh", "write *=SCRIPT"},
+		{"user:x,query:muster:load=x", "`query:muster:load` is muster's own. Give the query another name"},
 		{"x\x00y", "the script holds a NUL byte"},
 	} {
 		h, err := ParseHandler(c.line)

@@ -1,12 +1,14 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -86,8 +88,11 @@ func (l *loader) abs(path string) string {
 func (l *loader) list() []string {
 	entries, err := os.ReadDir(l.dir)
 	if err != nil {
-		l.report(Problem{Severity: Error, File: l.dir, Summary: fmt.Sprintf("cannot read the rules directory: %v", cause(err)),
-			Detail: "Create it, or name another with --rules."}, hcl.Range{})
+		detail := "Create it, or name another with --rules. `muster init` writes rules to start from there."
+		if errors.Is(err, syscall.ENOTDIR) {
+			detail = "The files of a directory are one rule set: name the directory that the file is in."
+		}
+		l.report(Problem{Severity: Error, File: l.dir, Summary: fmt.Sprintf("cannot read the rules directory: %v", cause(err)), Detail: detail}, hcl.Range{})
 	}
 	var names []string
 	for _, e := range entries {

@@ -21,7 +21,11 @@ func (l *loader) roots() []*block {
 	for _, f := range l.files {
 		b := &block{loader: l, file: f, locals: l.locals}
 		s := shape{what: "a rule file", blocks: map[string][]string{"rule": {"name"}, "locals": nil},
-			hints: map[string]string{"test": "Tests stand in files of their own, called *.test.hcl."}}
+			hints: map[string]string{
+				"test":     "Tests stand in files of their own, called *.test.hcl.",
+				"template": "It stands in a rule, with its members, check and reload: rule \"NAME\" { template { … } }",
+				"cluster":  "It belongs into muster.hcl, not into the rules directory.",
+			}}
 		if f.test {
 			s = shape{what: "a test file", blocks: map[string][]string{"test": {"name"}, "locals": nil},
 				hints: map[string]string{"rule": "Rules stand in other files: *.test.hcl holds only tests."}}

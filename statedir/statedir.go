@@ -87,3 +87,30 @@ func Sync(dir string) error {
 	defer d.Close()
 	return d.Sync()
 }
+
+// Replace replaces the contents of a file, which is made where it is missing:
+// whoever reads it, also after a crash, finds the old or the new as a whole.
+// What a crash leaves beside it, PATH.new, the next Replace overwrites. It is
+// for one process at a time.
+func Replace(path string, data []byte) error {
+	staged := path + ".new"
+	f, err := Open(staged, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(staged))
+	}
+	if err := os.Rename(staged, path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

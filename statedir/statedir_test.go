@@ -117,3 +117,39 @@ func TestSync(t *testing.T) {
 		t.Errorf("synced: %v", err)
 	}
 }
+
+// A file is replaced as a whole, also over what a crash left, and never
+// through a link.
+func TestReplace(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	if err := os.WriteFile(path+".new", []byte("half of a longer text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"one", "", "two, longer"} {
+		if err := Replace(path, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != text {
+			t.Errorf("%q, %v; want %q", got, err, text)
+		}
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("%v, %v", entries, err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if err := os.Symlink("elsewhere", path+".new"); err != nil {
+		t.Fatal(err)
+	}
+	if err := Replace(path, []byte("x")); err == nil {
+		t.Error("a link is written through")
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "two, longer" {
+		t.Errorf("after a failure: %q, %v", got, err)
+	}
+	if err := Replace(filepath.Join(dir, "missing", "file"), nil); err == nil {
+		t.Error("a directory is made")
+	}
+}

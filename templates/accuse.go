@@ -19,7 +19,7 @@ func (t *Template) accuse(r *run, failure error) error {
 	steps := maxSteps
 	alone := func(m *cluster.Member) (*run, *Error) {
 		one := *r
-		one.only, one.memory = m, nil
+		one.trial, one.only, one.memory = true, m, nil
 		trial := one.next()
 		trial.steps = steps
 		err := trial.execute()
@@ -29,8 +29,9 @@ func (t *Template) accuse(r *run, failure error) error {
 		}
 		return trial, t.executionError(err)
 	}
-	// What goes wrong without any member is no member's fault.
-	trial, err := alone(&cluster.Member{})
+	// What goes wrong without any member is no member's fault. (One whose name is
+	// empty is a member.)
+	trial, err := alone(nil)
 	if failure != nil && err != nil && err.samePlace(fail) {
 		return fail
 	}
@@ -73,7 +74,7 @@ func (r *run) recognise() (n int) {
 		s := r.unclear[id]
 		bad := r.putInto(&r.t.holes[id], &s.value)
 		for _, m := range r.everybody() {
-			if anyOf(&m, bad) {
+			if r.anyOf(&m, bad) {
 				s.Refusal.Member = m.Name
 				note(r.refused, s.Refusal)
 				n++

@@ -37,9 +37,9 @@ func (a *analysis) branch(c context, n parse.Node, b *parse.BranchNode, f follow
 }
 
 // enter makes x the dot. It reports whether that begins a scope: whether x is
-// a member, or may be one, that a refusal can be blamed on.
+// a member, a member's service, or may be one, that a refusal can be blamed on.
 func (a *analysis) enter(x info) bool {
-	begins := x.from.lists && (x.typ == memberType || x.typ == anyType)
+	begins := x.from.lists && (x.typ == memberType || x.typ == serviceType || x.typ == anyType)
 	if begins {
 		a.scopes++
 		a.scope = a.scopes

@@ -11,14 +11,17 @@ var builtinFiles embed.FS
 // builtins holds the format of each built-in template; its text is
 // builtin/NAME.tmpl.
 var builtins = map[string]Format{
-	"nginx-upstream":     Nginx,
-	"haproxy-backend":    Haproxy,
-	"prometheus-file-sd": JSON,
-	"dnsmasq-hosts":      Hosts,
-	"ssh-config":         Hosts, // its values are names, addresses and numbers, and nothing else
-	"munin-hosts":        INI,
-	"ansible-hosts":      INI,
-
+	"nginx-upstream":          Nginx,
+	"nginx-map":               Nginx,
+	"haproxy-backend":         Haproxy,
+	"keepalived-real-servers": Keepalived,
+	"varnish-directors":       VCL,
+	"prometheus-file-sd":      JSON,
+	"dnsmasq-hosts":           Hosts,
+	"hosts-block":             Hosts,
+	"ssh-config":              Hosts, // its values are names, addresses and numbers, and nothing else
+	"munin-hosts":             INI,
+	"ansible-hosts":           INI,
 	"haproxy-server-template": Haproxy,
 }
 
@@ -44,4 +47,14 @@ func Builtins() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// BuiltinBlock returns the sign that begins a comment in files of which the
+// built-in called name writes but a block, and leaves the rest to others; ""
+// for built-ins that write whole files, and for names of none.
+func BuiltinBlock(name string) string {
+	if name == "hosts-block" {
+		return "#"
+	}
+	return ""
 }

@@ -32,9 +32,11 @@ type run struct {
 	t        *Template
 	data     *Data
 	vars     map[string]any
-	excluded map[string]bool             // by name
-	only     *cluster.Member             // when one is tried alone
+	excluded map[string]bool // by name
+	trial    bool            // it is tried with only, or with nobody
+	only     *cluster.Member
 	found    map[string][]cluster.Member // of Select, by filter
+	offered  map[string][]Offer          // of Services, by type
 	memory   *memory                     // nil: nothing is kept
 
 	memberVars bool // there are members in .Vars
@@ -65,7 +67,7 @@ func (t *Template) Execute(d Data) (Result, error) {
 
 	d.Members, d.AllMembers = byName(d.Members), byName(d.AllMembers)
 	refused := map[string]Refusal{}
-	first := run{t: t, data: &d, vars: d.Vars, excluded: map[string]bool{}, found: map[string][]cluster.Member{}}
+	first := run{t: t, data: &d, vars: d.Vars, excluded: map[string]bool{}, found: map[string][]cluster.Member{}, offered: map[string][]Offer{}}
 	if first.memberVars = hasMembers(d.Vars); !first.memberVars {
 		first.memory = t.remember(&d)
 	}
@@ -81,7 +83,7 @@ func (t *Template) Execute(d Data) (Result, error) {
 		reads = reads.and(r.reads)
 		if len(r.refused) == 0 {
 			r.keep()
-			reads.Filters = slices.Sorted(maps.Keys(first.found))
+			reads.Filters, reads.Services = slices.Sorted(maps.Keys(first.found)), slices.Sorted(maps.Keys(first.offered))
 			return Result{Bytes: r.out, Refused: sorted(refused), Reads: reads}, nil
 		}
 		if len(first.excluded) == 0 && err == nil {

@@ -46,6 +46,22 @@ func TestAuthorsFault(t *testing.T) {
 	}
 }
 
+// A member whose name is empty is to blame for what it does, like any other.
+func TestNamelessMembersFault(t *testing.T) {
+	for _, text := range []string{
+		"{{range .Members}}{{$m := .}}{{with $.Rule}}{{print . $m.Name $m.Tags.x}}{{end}};{{end}}",
+		"{{$names := list}}{{range .Members}}{{$names = append $names .Tags.x}}{{end}}{{range $names}}a {{.}};{{end}}",
+		"{{range .Members}}{{if eq .Tags.x \"a b\"}}{{index .Name 7}}{{end}}a {{.Name}}x;{{end}}",
+		"{{range $k, $ms := groupBy .Members \"x\"}}a {{$k}};{{end}}",
+	} {
+		ms := []cluster.Member{{Name: "", Tags: map[string]string{"x": "a b"}}, {Name: "fine", Tags: map[string]string{"x": "ab"}}}
+		r, err := parsed(t, Nginx, text).Execute(Data{Rule: "r", Members: ms})
+		if err != nil || len(r.Refused) != 1 || r.Refused[0].Member != "" || !strings.Contains(string(r.Bytes), "ab;") && !strings.Contains(string(r.Bytes), "fine") {
+			t.Errorf("%s: %v, refused %+v:\n%s", text, err, r.Refused, r.Bytes)
+		}
+	}
+}
+
 // TestNoVar pins what is said about .Vars.NAME where there is none, besides.
 func TestNoVar(t *testing.T) {
 	many := map[string]any{}

@@ -12,20 +12,22 @@ type Format string
 
 // The formats.
 const (
-	Nginx   Format = "nginx"   // nginx.org/en/docs; ngx_conf_file.c tells the tokens
-	Haproxy Format = "haproxy" // docs.haproxy.org, "Quoting and escaping"
-	INI     Format = "ini"     // munin, Ansible's INI inventory, git: what they have in common
-	YAML    Format = "yaml"    // yaml.org/spec/1.2.2, and 1.1's booleans
-	JSON    Format = "json"    // RFC 8259
-	TOML    Format = "toml"    // toml.io/en/v1.0.0
-	Shell   Format = "shell"   // POSIX sh: scripts, environment files
-	Hosts   Format = "hosts"   // hosts(5), dnsmasq's addn-hosts
-	Text    Format = "text"    // anything else: lines of printable characters
+	Nginx      Format = "nginx"      // nginx.org/en/docs; ngx_conf_file.c tells the tokens
+	Haproxy    Format = "haproxy"    // docs.haproxy.org, "Quoting and escaping"
+	INI        Format = "ini"        // munin, Ansible's INI inventory, git: what they have in common
+	YAML       Format = "yaml"       // yaml.org/spec/1.2.2, and 1.1's booleans
+	JSON       Format = "json"       // RFC 8259
+	TOML       Format = "toml"       // toml.io/en/v1.0.0
+	Shell      Format = "shell"      // POSIX sh: scripts, environment files
+	Hosts      Format = "hosts"      // hosts(5), dnsmasq's addn-hosts
+	VCL        Format = "vcl"        // varnish-cache.org/docs, "VCL Syntax"
+	Keepalived Format = "keepalived" // keepalived.conf(5)
+	Text       Format = "text"       // anything else: lines of printable characters
 )
 
 // Formats returns every format.
 func Formats() []Format {
-	return []Format{Nginx, Haproxy, INI, YAML, JSON, TOML, Shell, Hosts, Text}
+	return []Format{Nginx, Haproxy, INI, YAML, JSON, TOML, Shell, Hosts, VCL, Keepalived, Text}
 }
 
 // ParseFormat returns the format called name. Its error lists the formats.
@@ -61,6 +63,8 @@ func FormatFor(destination string) Format {
 		return Shell
 	case ".hosts":
 		return Hosts
+	case ".vcl":
+		return VCL
 	}
 	dirs := strings.Split(strings.ToLower(path.Dir(destination)), "/")
 	within := func(name string) bool { return slices.Contains(dirs, name) }
@@ -69,6 +73,10 @@ func FormatFor(destination string) Format {
 		return Nginx
 	case base == "haproxy.cfg" || within("haproxy"):
 		return Haproxy
+	case base == "keepalived.conf" || within("keepalived"):
+		return Keepalived
+	case within("varnish"):
+		return VCL
 	case base == "munin.conf" || base == "ansible.cfg" || within("munin") || within("munin-conf.d") || within("ansible"):
 		return INI
 	case base == "hosts":

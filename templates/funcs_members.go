@@ -22,6 +22,7 @@ func (t *Template) memberFunctions() template.FuncMap {
 			}
 			return t.run.selected(strings.Join(words, " "))
 		},
+		"services": func(typ any) ([]Service, error) { return t.run.services(t.str(typ)) },
 		"tag": func(member, key any) (string, error) {
 			m, ok := member.(*cluster.Member)
 			if !ok {

@@ -99,6 +99,10 @@ func grammarOf(f Format) *grammar {
 		return shellGrammar()
 	case Hosts:
 		return hostsGrammar()
+	case VCL:
+		return vclGrammar()
+	case Keepalived:
+		return keepalivedGrammar()
 	}
 	return textGrammar()
 }

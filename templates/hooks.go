@@ -20,12 +20,12 @@ func (t *Template) hooks() template.FuncMap {
 			return true, t.run.print(id, nil, &t.run.value)
 		},
 		memberHook: func(id int, member, v reflect.Value) (bool, error) {
-			m, _ := asMember(member)
+			m := ownerOf(member)
 			t.run.value = valueOf(v)
 			return true, t.run.print(id, m, &t.run.value)
 		},
 		nativeHook: func(id int, member reflect.Value) (bool, error) {
-			t.run.current, _ = asMember(member)
+			t.run.current = ownerOf(member)
 			return true, t.run.native(t.segments[id])
 		},
 		tickHook: func() bool {
@@ -132,7 +132,7 @@ func note(refused map[string]Refusal, why Refusal) {
 // that is refused there by itself, and none of the member's does.
 func (r *run) blamesAuthor(h *hole, m *cluster.Member, v *value) bool {
 	bad := r.putInto(h, v)
-	return !anyOf(m, bad) && (anyString(r.vars, bad) || bad(r.data.EachKey))
+	return !r.anyOf(m, bad) && (anyString(r.vars, bad) || bad(r.data.EachKey))
 }
 
 // putInto returns a test of a string: whether it stands in v and is refused
@@ -150,14 +150,15 @@ func (r *run) putInto(h *hole, v *value) func(string) bool {
 	}
 }
 
-// anyOf reports whether f holds for the name or a tag of m.
-func anyOf(m *cluster.Member, f func(string) bool) bool {
+// anyOf reports whether f holds for the name or a tag of m, or for what the
+// template was told of its services.
+func (r *run) anyOf(m *cluster.Member, f func(string) bool) bool {
 	for k, v := range m.Tags {
 		if f(k) || f(v) {
 			return true
 		}
 	}
-	return f(m.Name)
+	return f(m.Name) || r.anyOffered(m, f)
 }
 
 // anyString reports whether f holds for a string in v.

@@ -70,7 +70,7 @@ func (a *analysis) command(n *parse.CommandNode, piped info, hasPiped bool) (inf
 // called returns what is known of a function's result.
 func called(function string, args []info, from origin, mutates bool) info {
 	switch function {
-	case "members":
+	case "members", "services":
 		from.lists = true
 	case "set", "unset":
 		from.shared = true

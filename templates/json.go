@@ -26,6 +26,10 @@ func appendJSON(dst []byte, v any, depth int) ([]byte, error) {
 		return appendMember(dst, &v, depth)
 	case *cluster.Member:
 		return appendMember(dst, v, depth)
+	case Service:
+		return appendJSONDict(dst, v.dict(), depth)
+	case *Service:
+		return appendJSONDict(dst, v.dict(), depth)
 	case netip.Addr:
 		return appendJSONText(dst, v.String())
 	case nil:

@@ -70,6 +70,11 @@ func frames() map[Format]frame {
 		Haproxy: words("before @ after\n", haproxyLines, []string{"before"}, "after", "(line)"),
 		INI:     words("before @ after\n", readINI, []string{"before"}, "after", "(line)"),
 		Hosts:   words("10.0.0.1 before @ after\n", readHosts, []string{"10.0.0.1", "before"}, "after", "(line)"),
+		VCL:     words("before @ after;\n", readVCL, []string{"before"}, "after", "(;)"),
+		Keepalived: words("before @ after\n", func(text string) ([]string, error) {
+			tokens, err := readKeepalived(text)
+			return tokens[:max(len(tokens)-1, 0)], err
+		}, []string{"before"}, "after", "(line)"),
 		Shell: words("before @ after\n", func(text string) (out []string, err error) {
 			for line := range strings.Lines(text) {
 				words, err := reader(Shell)(strings.TrimSuffix(line, "\n"))
@@ -135,8 +140,10 @@ var special = map[string][]string{
 	"groupByItem": {`keys (groupByItem (list $m) "x") | first`},
 	"shuffleFor":  {"(index (shuffleFor $m.Tags.x (list $m)) 0).Tags.x", "index (shuffleFor $m.Tags.x $.Members) 0 | toJson"},
 	"members":     {"index (members $m.Tags.x) 0 | toJson", "members $m.Tags.x"},
+	"services":    {`(index (services $m.Tags.x) 0).Text`, `services $m.Tags.x | toJson`, `(first (services "")).Port`},
 	"ternary":     {"ternary $m.Tags.x $m.Tags.x true"},
 	"like":        {`$m.Tags.x | like "(?s).*"`},
+	"promLabels":  {"promLabels $m (dict)", `promLabels $m (dict "labels" $m.Tags)`, `promLabels $m (dict "labels" (dict $m.Tags.x $m.Tags.x))`},
 }
 
 // calls are ways to call a function with what a member says: as each argument
@@ -211,7 +218,7 @@ func launder(f Format, fr frame, call string) (printed bool, err error) {
 	for i, v := range disguises() {
 		ms = append(ms, cluster.Member{Name: fmt.Sprintf("m%02d", i), Tags: map[string]string{"x": v}})
 	}
-	r, err := tm.Execute(Data{Members: ms, Select: func(string) ([]cluster.Member, error) { return ms, nil }})
+	r, err := tm.Execute(Data{Members: ms, Services: offering(ms), Select: func(string) ([]cluster.Member, error) { return ms, nil }})
 	if err != nil {
 		return false, nil
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"muster/cluster"
+	"muster/services"
 )
 
 // The injection matrix: every hostile value, in every place where a member can
@@ -43,6 +44,8 @@ func rows() []row {
 		{format: TOML, begin: "[[r]]\n", after: "\n"},
 		{format: Shell, after: "\n"},
 		{format: Hosts},
+		{format: VCL, after: "\n"},
+		{format: Keepalived},
 		{format: Text},
 	}
 	for i := range all {
@@ -62,7 +65,10 @@ type voice struct {
 	express string
 }
 
-const listed = ".Members"
+const (
+	listed       = ".Members"
+	offeredByAll = `services ""`
+)
 
 func putName(m *cluster.Member, v string) { m.Name = v }
 func putTag(m *cluster.Member, v string)  { m.Tags = map[string]string{"x": v} }
@@ -84,6 +90,18 @@ func voices() []voice {
 		{"key by keys", putKey, listed, [2]string{}, "first (keys $m.Tags)"},
 		{"tag of vars", putTag, ".Vars.ms", [2]string{}, "$m.Tags.x"},
 		{"name in for_each", putName, ".Each.Value", [2]string{}, "$m.Name"},
+		{"type of a service", putTag, offeredByAll, [2]string{}, "$m.Type"},
+		{"description of a service", putTag, offeredByAll, [2]string{}, "$m.Description"},
+		{"host of a service", putTag, offeredByAll, [2]string{}, "$m.Host"},
+		{"port of a service", putTag, offeredByAll, [2]string{}, "$m.Port"},
+		{"device of a service", putTag, offeredByAll, [2]string{}, "$m.Device"},
+		{"text of a service", putTag, offeredByAll, [2]string{}, "$m.Text"},
+		{"text of a service by printf", putTag, offeredByAll, [2]string{}, `printf "%s" $m.Text`},
+		{"text in a variable", putTag, offeredByAll, [2]string{"«$x := $m.Text»", ""}, "$x"},
+		{"text of a reversed list", putTag, `reverse (services "")`, [2]string{}, "$m.Text"},
+		{"name by service", putName, offeredByAll, [2]string{}, "$m.Member.Name"},
+		{"name by with of a service", putName, offeredByAll, [2]string{"«with $m.Member»", "«end»"}, ".Name"},
+		{"tag by service", putTag, offeredByAll, [2]string{}, "$m.Member.Tags.x"},
 	}
 }
 
@@ -193,7 +211,19 @@ func (r row) cell(t testing.TB, shape string, p voice, values []string) cell {
 }
 
 func dataOf(ms []cluster.Member) Data {
-	return Data{Rule: "r", Members: ms, HasEach: true, EachKey: "k", EachValue: ms, Vars: map[string]any{"ms": ms}}
+	return Data{Rule: "r", Members: ms, AllMembers: ms, Services: offering(ms), HasEach: true, EachKey: "k", EachValue: ms, Vars: map[string]any{"ms": ms}}
+}
+
+// offering is a function services: each member offers one, whose texts are all
+// what its tag x says.
+func offering(ms []cluster.Member) func(string) []Offer {
+	return func(string) (all []Offer) {
+		for _, m := range ms {
+			x := m.Tags["x"]
+			all = append(all, Offer{m, services.Service{Type: x, Description: x, Host: x, Port: x, Device: x, Text: x}})
+		}
+		return all
+	}
 }
 
 // checkRefusal holds a report to its form: who, where, what and why, in

@@ -127,6 +127,10 @@ func partOf(t typ, expr string) string {
 	switch t {
 	case membersType:
 		return fmt.Sprintf("range over it: {{range %s}}{{.Name}}{{end}}", expr)
+	case servicesType:
+		return fmt.Sprintf("range over it: {{range %s}}{{.IP}}:{{.Port}}{{end}}", expr)
+	case serviceType:
+		return fmt.Sprintf("print a field: {{%s.Type}}", field)
 	case groupsType:
 		return fmt.Sprintf("range over it: {{range $key, $members := %s}}{{$key}}{{end}}", expr)
 	case tagsType, varsType:

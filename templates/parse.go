@@ -171,7 +171,9 @@ func functionHint(name string, funcs template.FuncMap) string {
 	case "now", "date", "dateInZone", "ago", "env", "expandenv", "getHostByName", "uuidv4", "shuffle", "randInt",
 		"randAlphaNum", "randAlpha", "randNumeric", "randAscii", "randBytes":
 		return "the same membership must always give the same bytes: there is no clock, environment, network or randomness"
-	case "key", "service", "services", "nodes", "env_":
+	case "service":
+		return "services \"web\" gives the services of a type that live members publish"
+	case "key", "nodes", "env_":
 		return "consul-template's functions are not here; use .Members or members \"role=api\""
 	}
 	return didYouMean(name, functionNames(funcs))

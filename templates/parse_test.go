@@ -225,6 +225,7 @@ func TestFormats(t *testing.T) {
 		"/etc/munin/munin-conf.d/x.conf": INI, "/etc/ansible/hosts": INI, "/x/a.ini": INI, "/x/a.yml": YAML, "/x/a.YAML": YAML,
 		"/etc/prometheus/targets.json": JSON, "/x/a.toml": TOML, "/etc/default/web": Shell, "/x/.env": Shell, "/x/a.sh": Shell,
 		"/etc/hosts": Hosts, "/etc/dnsmasq.d/web.hosts": Hosts, "/x/a.conf": Text, "/x/a": Text,
+		"/x/default.vcl": VCL, "/etc/varnish/web": VCL, "/etc/keepalived/conf.d/web.conf": Keepalived, "/x/keepalived.conf": Keepalived,
 	} {
 		if got := FormatFor(path); got != want {
 			t.Errorf("%s: %s, want %s", path, got, want)

@@ -29,6 +29,10 @@ func reader(f Format) func(string) ([]string, error) {
 		return readINI
 	case Hosts:
 		return readHosts
+	case VCL:
+		return readVCL
+	case Keepalived:
+		return readKeepalived
 	case Shell:
 		return func(s string) ([]string, error) {
 			return shellWords(s, "\\\"'$`", func(b byte) byte { return b }, ";&|<>()$`*?[]~!^{}\n\r")

@@ -66,7 +66,10 @@ func byName(ms []cluster.Member) []cluster.Member {
 
 // without returns ms without those that are excluded.
 func (r *run) without(ms []cluster.Member) []cluster.Member {
-	if r.only != nil {
+	if r.trial && r.only == nil {
+		return nil
+	}
+	if r.trial {
 		i, ok := slices.BinarySearchFunc(ms, r.only.Name, func(m cluster.Member, name string) int {
 			return strings.Compare(m.Name, name)
 		})

@@ -55,6 +55,9 @@ type Data struct {
 	// Select returns the members that match a filter such as
 	// "role=api status=alive|leaving", sorted by name: the function members.
 	Select func(filter string) ([]cluster.Member, error)
+	// Services returns the services of a type that live members offer, or of
+	// any type if it is empty, sorted by member: the function services.
+	Services func(typ string) []Offer
 }
 
 // A Result is what an execution gave.
@@ -79,6 +82,7 @@ type Refusal struct {
 type Reads struct {
 	Members, AllMembers, Self bool
 	Filters                   []string // sorted; those given to the function members
+	Services                  []string // sorted; the types given to the function services
 }
 
 // A Template is a parsed template. It may be used by several goroutines;

@@ -14,8 +14,13 @@ func appendTOML(dst []byte, v any, depth int) ([]byte, error) {
 	if depth > maxDepth {
 		return dst, fmt.Errorf("it is nested more than %d deep", maxDepth)
 	}
-	if m, ok := v.(*cluster.Member); ok {
-		v = *m
+	switch x := v.(type) {
+	case *cluster.Member:
+		v = *x
+	case Service:
+		v = x.dict()
+	case *Service:
+		v = x.dict()
 	}
 	r := reflect.ValueOf(v)
 	switch _, member := v.(cluster.Member); {

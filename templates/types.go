@@ -23,12 +23,14 @@ const (
 	addrType
 	stringType
 	intType
+	serviceType
+	servicesType
 )
 
 // a names a type for messages.
 func (t typ) a() string {
 	return [...]string{"a value", "the data", ".Each", ".Vars", "a member", "a list of members", "a dictionary of members",
-		"a dictionary of tags", "an address", "a text", "a number"}[t]
+		"a dictionary of tags", "an address", "a text", "a number", "a service", "a list of services"}[t]
 }
 
 // empty returns a value of a type that is no text, a harmless one; nil for the
@@ -43,6 +45,10 @@ func (t typ) empty() any {
 		return cluster.Member{}
 	case membersType:
 		return []cluster.Member{}
+	case serviceType:
+		return Service{Member: &cluster.Member{}}
+	case servicesType:
+		return []Service{}
 	case groupsType, tagsType, varsType:
 		return map[string]any{}
 	}
@@ -118,6 +124,9 @@ func (x info) field(name string) (f info, have []string, ok bool) {
 	case memberType:
 		f.typ, ok = memberField(name)
 		return f, memberFields, ok
+	case serviceType:
+		f.typ = serviceField(name)
+		return f, serviceFields, slices.Contains(serviceFields, name)
 	case addrType:
 		return f, addrMethods, slices.Contains(addrMethods, name)
 	}
@@ -154,6 +163,16 @@ func memberField(name string) (typ, bool) {
 	return anyType, false
 }
 
+func serviceField(name string) typ {
+	switch name {
+	case "IP":
+		return anyType // not an address for sure
+	case "Member":
+		return memberType
+	}
+	return stringType
+}
+
 // element returns what is known of the keys and elements that a range over x
 // gives; ok is false when there are none.
 func (x info) element() (key, elem info, ok bool) {
@@ -163,6 +182,9 @@ func (x info) element() (key, elem info, ok bool) {
 		return key, elem, true
 	case membersType:
 		key.typ, elem.typ = intType, memberType
+		return key, elem, true
+	case servicesType:
+		key.typ, elem.typ = intType, serviceType
 		return key, elem, true
 	case groupsType:
 		key.typ, elem.typ = stringType, membersType
@@ -186,6 +208,8 @@ func resultOf(function string, args []info) typ {
 	switch function {
 	case "members", "shuffleFor":
 		return membersType
+	case "services":
+		return servicesType
 	case "groupBy", "groupByItem":
 		return groupsType
 	case "first", "last", "mustFirst", "mustLast":

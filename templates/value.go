@@ -159,6 +159,10 @@ func kindOf(v any) string {
 		return "member"
 	case []cluster.Member:
 		return "list of members"
+	case Service, *Service:
+		return "service"
+	case []Service:
+		return "list of services"
 	case root, *root:
 		return "template's data"
 	}

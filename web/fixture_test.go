@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -16,6 +17,8 @@ import (
 	"muster/actions"
 	"muster/agent"
 	"muster/cluster"
+	"muster/metadata"
+	"muster/nodes"
 )
 
 // village is a membership that a test makes up.
@@ -215,4 +218,27 @@ func decoded(t *testing.T, text string) any {
 		t.Fatalf("%v in %s", err, text)
 	}
 	return v
+}
+
+// wholeAPI has everything that an API can be asked about, but no Gate.
+func wholeAPI(t *testing.T) Config {
+	t.Helper()
+	self := member("lb", 1, cluster.Alive, map[string]string{})
+	book, err := nodes.New(nodes.Config{
+		View: func() cluster.View {
+			return cluster.View{Self: "lb", Settled: true, Members: []cluster.Member{self}}
+		},
+		Ask: func(context.Context, cluster.Query) (nodes.Answers, error) { return nil, errors.New("nobody asks") },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry, err := metadata.Open(metadata.Config{
+		Dir: t.TempDir(), Self: func() cluster.Member { return self },
+		SetTags: func(context.Context, func(map[string]string)) error { return nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Config{Agent: newAgent(t), Nodes: book, Metadata: registry}
 }

@@ -17,8 +17,9 @@ import (
 // newAPI is an API with an agent whose changes a test can see.
 func newAPI(t *testing.T, g *Gate) (*API, *agent.Agent) {
 	t.Helper()
-	a := newAgent(t)
-	return New(Config{Agent: a, Gate: g}), a
+	c := wholeAPI(t)
+	c.Gate = g
+	return New(c), c.Agent
 }
 
 // passes is how often the rule web was looked at, once nothing is under way:
@@ -49,7 +50,7 @@ func TestTokens(t *testing.T) {
 		api, a := newAPI(t, &Gate{Token: token, ReadToken: readerToken, Open: open_})
 		url := serveOn(t, api.Remote(), Port{Address: "127.0.0.1:0"})
 		for _, r := range api.routes(false) {
-			path := strings.NewReplacer("{rule}", "web", "{member}", "web1").Replace(r.path)
+			path := strings.NewReplacer("{rule}", "web", "{member}", "web1", "{service}", "x").Replace(r.path)
 			for who, edit := range map[string]func(*http.Request){
 				"nobody": nil, "reader": bear(readerToken), "owner": bear(token), "liar": bear(token + "x"), "empty": bear(""),
 				"basic": func(r *http.Request) { r.SetBasicAuth("muster", token) }, "lower": func(r *http.Request) { r.Header.Set("Authorization", "bearer  "+token) },
@@ -252,7 +253,7 @@ func TestSensitiveFilesStay(t *testing.T) {
 	}
 	url := serveOn(t, api.Remote(), Port{Address: "127.0.0.1:0"})
 	for _, r := range api.routes(false) {
-		path := strings.NewReplacer("{rule}", "secret", "{member}", "lb").Replace(r.path)
+		path := strings.NewReplacer("{rule}", "secret", "{member}", "lb", "{service}", "x").Replace(r.path)
 		body := ""
 		if r.path == "/v1/apply" {
 			body = `{"rules":["secret"]}`

@@ -17,6 +17,7 @@ import (
 
 	"muster/agent"
 	"muster/cluster"
+	"muster/nodes"
 	"muster/rules"
 )
 
@@ -187,12 +188,12 @@ func TestOpenAPIHasTheFields(t *testing.T) {
 	seen := map[string]bool{}
 	var compare func(t reflect.Type, s schema, path string) []string
 	compare = func(typ reflect.Type, s schema, path string) (bad []string) {
-		name := s.Ref
+		as, name := s, s.Ref
 		s = d.schema(s)
 		want := "object"
 		switch typ.Kind() {
 		case reflect.Pointer:
-			return compare(typ.Elem(), schema{Ref: name}, path)
+			return compare(typ.Elem(), as, path)
 		case reflect.Slice:
 			if s.Items == nil {
 				return []string{path + ": no items"}
@@ -234,6 +235,8 @@ func TestOpenAPIHasTheFields(t *testing.T) {
 			if got := slices.Sorted(slices.Values(s.Required)); !slices.Equal(got, required) {
 				bad = append(bad, fmt.Sprintf("%s: always there are %q, documented %q", path, required, got))
 			}
+		case reflect.Float64:
+			want = "number"
 		default:
 			want = "integer"
 		}
@@ -245,7 +248,7 @@ func TestOpenAPIHasTheFields(t *testing.T) {
 	for name, v := range map[string]any{
 		"Status": agent.Status{}, "Member": cluster.Member{}, "MemberExplanation": agent.MemberExplanation{}, "RuleStatus": agent.RuleStatus{},
 		"RuleExplanation": agent.RuleExplanation{}, "File": File{}, "RulePlan": agent.RulePlan{}, "Problem": rules.Problem{},
-		"ApplyRequest": ApplyRequest{}, "EventRequest": EventRequest{}, "Failure": Failure{}, "Health": Health{},
+		"ApplyRequest": ApplyRequest{}, "EventRequest": EventRequest{}, "Failure": Failure{}, "Health": Health{}, "NodesReport": nodes.Report{}, "MetaData": MetaData{},
 	} {
 		for _, bad := range compare(reflect.TypeOf(v), schema{Ref: "#/components/schemas/" + name}, name) {
 			t.Error(bad)
@@ -281,7 +284,7 @@ func collect(typ reflect.Type, fields map[string]reflect.Type, required *[]strin
 // What a real agent answers is what the document says, good or bad.
 func TestAnswersAreAsDocumented(t *testing.T) {
 	d := openDocument(t)
-	url := serveAPI(t, Config{Agent: newAgent(t)})
+	url := serveAPI(t, wholeAPI(t))
 	asked := map[string]bool{}
 	request := func(method, template, path, body string, want int) string {
 		t.Helper()
@@ -345,6 +348,12 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	}
 	get("/v1/plan", "/v1/plan?rule=web&rule=broken", 200)
 	get("/v1/plan", "/v1/plan?rule=none", 404)
+	get("/v1/nodes", "/v1/nodes?wait=1ms", 200)
+	get("/v1/nodes", "/v1/nodes?wait=soon", 400)
+	get("/v1/meta-data", "/v1/meta-data", 200)
+	request("PUT", "/v1/meta-data/services/{service}", "/v1/meta-data/services/nginx", "", 200)
+	request("PUT", "/v1/meta-data/services/{service}", "/v1/meta-data/services/a%20b", "", 400)
+	request("DELETE", "/v1/meta-data/services/{service}", "/v1/meta-data/services/nginx", "", 200)
 	request("POST", "/v1/reload", "/v1/reload", "", 200)
 	request("POST", "/v1/apply", "/v1/apply", `{"rules":["web","broken"]}`, 200)
 	request("POST", "/v1/apply", "/v1/apply", `{"rules":["none"]}`, 404)

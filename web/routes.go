@@ -13,13 +13,17 @@ import (
 	"muster/agent"
 	"muster/cluster"
 	"muster/exposition"
+	"muster/metadata"
+	"muster/nodes"
 	"muster/reconcile"
 	"muster/rules"
 )
 
 // A Config is what an API needs.
 type Config struct {
-	Agent *agent.Agent
+	Agent    *agent.Agent
+	Nodes    *nodes.Book        // how the nodes are
+	Metadata *metadata.Registry // what this node has been given to run
 	// Gate says who may do what over TCP; nil: there is no Remote.
 	Gate *Gate
 	// Configured reports whether the configuration that was read last is good;
@@ -108,7 +112,12 @@ func (a *API) routes(local bool) []route {
 		{"GET", "/v1/plan", read, serve(func(r *http.Request) ([]agent.RulePlan, error) {
 			return g.Plan(r.Context(), r.URL.Query()["rule"])
 		})},
+		// A look has the nodes asked how busy they are. That changes nothing.
+		{"GET", "/v1/nodes", read, serve(a.nodes)},
+		{"GET", "/v1/meta-data", read, serve(a.metaData)},
 
+		{"PUT", "/v1/meta-data/services/{service}", change, a.changeMetaData((*metadata.Registry).Add)},
+		{"DELETE", "/v1/meta-data/services/{service}", change, a.changeMetaData((*metadata.Registry).Remove)},
 		{"POST", "/v1/reload", change, serve(func(r *http.Request) (rules.Problems, error) {
 			problems, err := g.Reload(r.Context())
 			return append(rules.Problems{}, problems...), err

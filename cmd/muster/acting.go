@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"muster/actions"
 	"muster/agent"
+	"muster/command"
 )
 
 // printActing prints a table of what acts on events, and below it what keeps
@@ -82,7 +82,7 @@ func (a *app) printActs(s actions.Status) {
 		a.field("refused", fmt.Sprintf("%d: %s", s.Refused[reason], reason))
 	}
 	if s.Running != nil {
-		a.field("running", printable(fmt.Sprintf("%s, since %s: %s", s.Running.Event, s.Running.Since.Local().Format("15:04:05"), strings.Join(s.Running.Argv, " "))))
+		a.field("running", printable(fmt.Sprintf("%s, since %s: %s", s.Running.Event, s.Running.Since.Local().Format("15:04:05"), command.Words(s.Running.Argv))))
 	}
 	if s.Last != nil {
 		a.field("last", printable(fmt.Sprintf("%s, %s, took %s", s.Last.Event, ago(s.Last.At), short(s.Last.Took))))

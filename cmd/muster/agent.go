@@ -17,6 +17,7 @@ import (
 	"muster/agent"
 	"muster/cluster"
 	"muster/config"
+	"muster/publisher"
 	"muster/rpc"
 	"muster/rules"
 	"muster/telemetry"
@@ -100,8 +101,9 @@ func loadConfig(flags config.Flags) (config.Config, rules.Problems) {
 func assemble(cfg config.Config, log *agentLog) (*services, error) {
 	s := &services{log: log, meter: telemetry.NewMeter()}
 	s.handlers.Store(&cfg.Handlers)
+	keys := trusted(cfg.TrustedKeys, log.Logger)
 	runner, err := actions.Open(actions.Config{
-		StateDir: cfg.State.Dir, Logger: log.Logger, Trusted: trusted(cfg.TrustedKeys, log.Logger),
+		StateDir: cfg.State.Dir, Logger: log.Logger, Trusted: keys,
 		MaxAge: cfg.EventMaxAge, Socket: cfg.HTTP.Socket, HandlerTimeout: cfg.HandlerTimeout,
 		Send: func(ctx context.Context, name string, payload []byte) error {
 			return s.member.Send(ctx, name, payload, false) // each of several is to be acted on
@@ -113,12 +115,19 @@ func assemble(cfg config.Config, log *agentLog) (*services, error) {
 	if err := s.join(cfg, runner.Clock()); err != nil {
 		return nil, err
 	}
+	if err := s.watchNodes(cfg); err != nil {
+		return nil, err
+	}
+	if err := s.keepMetadata(cfg, keys); err != nil {
+		return nil, err
+	}
+	s.offers = publisher.New(publisher.Config{View: s.member.View, SetTags: s.member.SetTags, Logger: log.Logger, Wanted: wanted(cfg)})
 	events := s.member.Subscribe(eventBacklog)
 	s.keeper, err = agent.New(agent.Config{
 		Source: s.member, Events: events.C, Lost: events.Lost, Info: s.member.Info, Send: s.member.Send,
 		Actions: runner, Handlers: cfg.Handlers, HandlersDir: cfg.HandlersDir, InsecureGossip: cfg.InsecureGossip,
 		RulesDir: cfg.Rules.Dir, RulesOptional: cfg.Rules.Dir == config.DefaultRulesDir, StateDir: cfg.State.Dir, Resync: cfg.Rules.Resync,
-		Logger: log.Logger, Notify: notify(log.Logger), Watchdog: watchdogInterval(), Version: version(),
+		Logger: log.Logger, Notify: notify(log.Logger), Watchdog: watchdogInterval(), Version: version(), Services: s.offers.Report,
 	})
 	return s, err
 }

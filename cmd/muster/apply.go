@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -52,11 +53,16 @@ with --force the guards and ` + "`every`" + ` do not count either.`,
 // apply asks the agent, or applies a list of members.
 func (a *app) apply(cmd *cobra.Command, offline offlineFlags, names []string, force bool) ([]agent.RuleStatus, error) {
 	if !offline.given() {
+		if namesRules(cmd) {
+			return nil, usage(cmd, errors.New("the running agent applies its own rules: with --rules or --config, say with --members or --rpc-addr whose members they are for, or leave that out"))
+		}
 		client := web.NewClient(socketPath(a.socket))
 		if err := a.warnUnsettled(cmd.Context(), client, "waiting for it"); err != nil {
 			return nil, err
 		}
-		return client.Apply(cmd.Context(), web.ApplyRequest{Rules: names, Force: force})
+		done, err := client.Apply(cmd.Context(), web.ApplyRequest{Rules: names, Force: force})
+		a.warnMistakes(cmd.Context(), client)
+		return done, err
 	}
 	run, err := a.openOffline(cmd.Context(), offline)
 	if err != nil {
@@ -72,6 +78,15 @@ func (a *app) warnUnsettled(ctx context.Context, client *web.Client, more string
 		fmt.Fprintf(a.err, "The agent's first join has not settled, and before that nothing is changed: %s.\n", more)
 	}
 	return err
+}
+
+// warnMistakes says so when the rules that were applied are older than those on
+// disk.
+func (a *app) warnMistakes(ctx context.Context, client *web.Client) {
+	status, err := client.Status(ctx)
+	if err == nil && status.Problems.HasErrors() {
+		fmt.Fprintf(a.err, "The rules in %s have mistakes, and %s: `muster status` shows them.\n", printable(status.Dir), inForce(status))
+	}
 }
 
 // inSync is nil if every rule is in sync, or not in force here.

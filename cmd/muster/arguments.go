@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -32,7 +34,9 @@ func known(cmd *cobra.Command, args []string) error {
 	}
 	err := fmt.Errorf("unknown command %q", args[0])
 	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
-		err = fmt.Errorf("%w; did you mean %q?", err, similar[0])
+		// what is only not complete goes before what is spelled alike
+		begun := slices.IndexFunc(similar, func(s string) bool { return strings.HasPrefix(s, args[0]) })
+		err = fmt.Errorf("%w; did you mean %q?", err, similar[max(begun, 0)])
 	}
 	return err
 }

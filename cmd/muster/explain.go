@@ -61,7 +61,7 @@ func (a *app) printMemberExplanation(e agent.MemberExplanation) error {
 	}
 	fmt.Fprintf(a.out, "member %s is %s at %s, %s\n", printable(e.Member.Name), e.Member.Status, e.Member.Addr, tags)
 	for _, r := range e.Rules {
-		fmt.Fprintf(a.out, "\nrule %s %s it\n", r.Rule, selects(r))
+		fmt.Fprintf(a.out, "\nrule %s %s\n", r.Rule, selects(r))
 		a.printClauses("  ", r.Clauses)
 		for _, x := range r.Refused {
 			fmt.Fprintf(a.out, "  left out: %s\n", printable(x.String()))
@@ -74,15 +74,15 @@ func (a *app) printMemberExplanation(e agent.MemberExplanation) error {
 func selects(r agent.Appearance) string {
 	switch {
 	case !r.InForce:
-		return "is not in force on this node; it would look at"
+		return "is not in force on this node; it would look at it"
 	case len(r.Refused) > 0:
-		return "selects but leaves out"
+		return "selects it, but leaves it out"
 	case r.Grace:
-		return "keeps, for its failure is young,"
+		return "keeps it, for its failure is young"
 	case r.Selected:
-		return "selects"
+		return "selects it"
 	default:
-		return "does not select"
+		return "does not select it"
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 // listenHTTP makes the API, and opens its TCP port if one is wanted.
 func (s *services) listenHTTP() (err error) {
 	cfg := s.cfg.HTTP
-	api := web.Config{Agent: s.keeper, Configured: func() bool { return !s.mistaken.Load() }}
+	api := web.Config{Agent: s.keeper, Nodes: s.nodes, Metadata: s.runs, Configured: func() bool { return !s.mistaken.Load() }}
 	if s.node != nil { // the agent that is followed has numbers of its own
 		api.More = s.meter.Families
 	}

@@ -11,12 +11,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"muster/agent"
 	"muster/cluster"
 	"muster/config"
 	"muster/rpc"
+	"muster/web"
 )
 
 // offlineFlags let a command do its work here instead of asking a running
@@ -118,4 +120,43 @@ func (a *app) openOffline(ctx context.Context, f offlineFlags) (*agent.Offline, 
 		return nil, err
 	}
 	return agent.NewOffline(program, view, cfg.State.Dir), nil
+}
+
+// openRules takes the rules from the disk, and the members from the list
+// or from the agent; then the rules are the agent's unless others are named.
+func (a *app) openRules(cmd *cobra.Command, offline offlineFlags) (*agent.Offline, error) {
+	if offline.given() {
+		return a.openOffline(cmd.Context(), offline)
+	}
+	client := web.NewClient(socketPath(a.socket))
+	status, err := client.Status(cmd.Context())
+	if err != nil {
+		return nil, fmt.Errorf("%w, or give a list of members with --members", err)
+	}
+	members, err := client.Members(cmd.Context())
+	if err != nil {
+		return nil, err
+	}
+	cfg, problems := config.Load(offline.config)
+	if err := a.printProblems(a.err, problems); err != nil {
+		return nil, err
+	}
+	dir := cfg.Rules.Dir
+	if !namesRules(cmd) {
+		dir = status.Dir
+	}
+	program, _, problems := agent.Compile(dir)
+	if err := a.printProblems(a.err, problems); err != nil {
+		return nil, err
+	}
+	view, err := agent.OfflineView(status.Node.Name, members)
+	if err != nil {
+		return nil, err
+	}
+	return agent.NewOffline(program, view, cfg.State.Dir), nil
+}
+
+// namesRules reports whether the command line says which rules are meant.
+func namesRules(cmd *cobra.Command) bool {
+	return cmd.Flags().Changed("rules") || cmd.Flags().Changed("config")
 }

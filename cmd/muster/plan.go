@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"muster/agent"
+	"muster/command"
 	"muster/web"
 )
 
@@ -19,7 +20,9 @@ func (a *app) planCommand() *cobra.Command {
 		Long: `Show the difference between the files as they are and as the rules want them
 now, which members cause it, and which commands would run. Nothing is changed.
 
-The running agent is asked; with --members a list of members takes its place.`,
+The running agent is asked, about the rules that it has in force. With --rules
+or --config it is asked for its members only, and the rules are those on disk
+there; with --members a list of members takes its place.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			plans, err := a.plan(cmd, offline, names)
@@ -45,16 +48,19 @@ The running agent is asked; with --members a list of members takes its place.`,
 	return cmd
 }
 
-// plan asks the agent, or plans against a list of members.
+// plan asks the agent, or plans here: with other rules than the agent's, or for a
+// list of members.
 func (a *app) plan(cmd *cobra.Command, offline offlineFlags, names []string) ([]agent.RulePlan, error) {
 	if !offline.given() {
 		client := web.NewClient(socketPath(a.socket))
 		if err := a.warnUnsettled(cmd.Context(), client, "this may look different then"); err != nil {
 			return nil, err
 		}
-		return client.Plan(cmd.Context(), names)
+		if !namesRules(cmd) {
+			return client.Plan(cmd.Context(), names)
+		}
 	}
-	run, err := a.openOffline(cmd.Context(), offline)
+	run, err := a.openRules(cmd, offline)
 	if err != nil {
 		return nil, err
 	}
@@ -123,13 +129,13 @@ func (a *app) printPlan(p agent.RulePlan, paint painterFunc) {
 		a.printDiff("    ", f.Diff, paint)
 	}
 	if len(p.Check) > 0 {
-		fmt.Fprintf(a.out, "  would check:  %s\n", printable(strings.Join(p.Check, " ")))
+		fmt.Fprintf(a.out, "  would check:  %s\n", printable(command.Words(p.Check)))
 	}
 	if len(p.Reload) > 0 {
-		fmt.Fprintf(a.out, "  would reload: %s\n", printable(strings.Join(p.Reload, " ")))
+		fmt.Fprintf(a.out, "  would reload: %s\n", printable(command.Words(p.Reload)))
 	}
 	if len(p.Verify) > 0 {
-		fmt.Fprintf(a.out, "  would verify: %s\n", printable(strings.Join(p.Verify, " ")))
+		fmt.Fprintf(a.out, "  would verify: %s\n", printable(command.Words(p.Verify)))
 	}
 	if p.Live {
 		fmt.Fprintln(a.out, "  would tell the running service: no reload")

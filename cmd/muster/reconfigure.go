@@ -27,6 +27,7 @@ func (s *services) reconfigure(ctx context.Context) {
 		s.log.Error(fmt.Sprintf("cannot change the event handlers: %v", err))
 	}
 	s.handlers.Store(&cfg.Handlers)
+	s.offers.Set(wanted(cfg))
 	if s.node == nil {
 		return
 	}

@@ -9,8 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"muster/agent"
-	"muster/config"
-	"muster/web"
 )
 
 func (a *app) renderCommand() *cobra.Command {
@@ -27,7 +25,7 @@ With --output the files are written below a directory instead. The text of
 sensitive files is printed nowhere, and written only with --output.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, names []string) error {
-			run, err := a.renderSource(cmd, offline)
+			run, err := a.openRules(cmd, offline)
 			if err != nil {
 				return err
 			}
@@ -50,40 +48,6 @@ sensitive files is printed nowhere, and written only with --output.`,
 	a.completesRules(cmd)
 	a.printsJSON(cmd)
 	return cmd
-}
-
-// renderSource takes the rules from the disk, and the members from the list
-// or from the agent; then the rules are the agent's unless others are named.
-func (a *app) renderSource(cmd *cobra.Command, offline offlineFlags) (*agent.Offline, error) {
-	if offline.given() {
-		return a.openOffline(cmd.Context(), offline)
-	}
-	client := web.NewClient(socketPath(a.socket))
-	status, err := client.Status(cmd.Context())
-	if err != nil {
-		return nil, fmt.Errorf("%w, or give a list of members with --members", err)
-	}
-	members, err := client.Members(cmd.Context())
-	if err != nil {
-		return nil, err
-	}
-	cfg, problems := config.Load(offline.config)
-	if err := a.printProblems(a.err, problems); err != nil {
-		return nil, err
-	}
-	dir := cfg.Rules.Dir
-	if !cmd.Flags().Changed("rules") && !cmd.Flags().Changed("config") {
-		dir = status.Dir
-	}
-	program, _, problems := agent.Compile(dir)
-	if err := a.printProblems(a.err, problems); err != nil {
-		return nil, err
-	}
-	view, err := agent.OfflineView(status.Node.Name, members)
-	if err != nil {
-		return nil, err
-	}
-	return agent.NewOffline(program, view, cfg.State.Dir), nil
 }
 
 // printRendered prints the files, each under its name if there are several.

@@ -15,6 +15,9 @@ import (
 	"muster/agent"
 	"muster/cluster"
 	"muster/config"
+	"muster/metadata"
+	"muster/nodes"
+	"muster/publisher"
 	"muster/rpc"
 	"muster/rules"
 	"muster/telemetry"
@@ -37,6 +40,7 @@ type membership interface {
 	Info() cluster.Info
 	Subscribe(size int) *cluster.Subscription
 	Send(ctx context.Context, name string, payload []byte, coalesce bool) error
+	SetTags(ctx context.Context, change func(map[string]string)) error
 }
 
 // services is what one agent process runs.
@@ -44,6 +48,11 @@ type services struct {
 	member membership
 	node   *cluster.Node // nil: an agent is followed
 	keeper *agent.Agent
+	nodes  *nodes.Book
+	runs   *metadata.Registry
+	ears   *cluster.Subscription // for mux
+	mux    cluster.Mux           // what the agent itself answers and notes
+	offers *publisher.Publisher
 	api    net.Listener
 	http   net.Listener // nil: no TCP
 	web    *web.API
@@ -91,6 +100,10 @@ func (s *services) run(parent context.Context) error {
 	if s.http != nil {
 		group.Go(func() error { return web.Serve(ctx, s.http, s.web.Remote(), s.log.Logger) })
 	}
+	group.Go(func() error { return s.nodes.Run(ctx) })
+	group.Go(func() error { return s.runs.Run(ctx) })
+	group.Go(func() error { s.mux.Serve(ctx, s.ears); return nil })
+	group.Go(func() error { return s.offers.Run(ctx) })
 	group.Go(func() error {
 		return telemetry.Run(ctx, telemetry.Config{
 			Statsd: s.cfg.Telemetry.Statsd, Statsite: s.cfg.Telemetry.Statsite, Meter: s.meter, Logger: s.log.Logger,

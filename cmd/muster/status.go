@@ -11,6 +11,7 @@ import (
 	"muster/actions"
 	"muster/agent"
 	"muster/cluster"
+	"muster/command"
 	"muster/reconcile"
 	"muster/web"
 )
@@ -68,6 +69,7 @@ func pick(s *agent.Status, names []string) error {
 	if len(names) == 0 {
 		return nil
 	}
+	s.Services = nil
 	rules, each := s.Rules, s.Acting.Each
 	s.Rules, s.Acting.Each = nil, nil
 	for _, name := range names {
@@ -117,6 +119,7 @@ func (a *app) printStatus(s agent.Status) error {
 		}
 	}
 	a.printActing(s.Acting)
+	a.printPublished(s)
 	return nil
 }
 
@@ -269,7 +272,7 @@ func (a *app) printRan(what string, ran *reconcile.Ran) {
 	if ran == nil {
 		return
 	}
-	a.field(what, fmt.Sprintf("%s: %s, %s%s", printable(strings.Join(ran.Argv, " ")), printable(ran.Verdict), ago(ran.At), checkedWhere[ran.Mode]))
+	a.field(what, fmt.Sprintf("%s: %s, %s%s", printable(command.Words(ran.Argv)), printable(ran.Verdict), ago(ran.At), checkedWhere[ran.Mode]))
 	if ran.Output != "" {
 		for _, line := range printableLines(ran.Output) {
 			a.field("", "| "+line)

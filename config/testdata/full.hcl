@@ -60,6 +60,11 @@ rules {
   resync = "90s"
 }
 
+nodes {
+  every     = "2s"
+  threshold = 12
+}
+
 http {
   socket = "/run/muster/api.sock"
   mode   = "0600"
@@ -77,6 +82,29 @@ http {
 log {
   level  = "debug"
   format = "json"
+}
+
+services {
+  cloud = "guifi"
+}
+
+service "shop" {
+  type        = "web"
+  description = "The shop"
+  port        = 8080
+  txt         = "path=/ tls=1"
+  device      = "eth0"
+  ip          = "192.0.2.7"
+  check       = ["curl", "-fsS", "http://127.0.0.1:8080/"]
+  user        = "nobody"
+  interval    = "20s"
+  timeout     = "3s"
+  failures    = 2
+  passes      = 4
+}
+
+service "dns" {
+  port = 53
 }
 
 state {

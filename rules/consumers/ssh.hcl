@@ -1,5 +1,5 @@
-# ssh reads the new file, and connects to nothing. There is nothing to reload:
+# ssh reads each new file, and connects to nothing. There is nothing to reload:
 # each ssh reads its configuration.
 check {
-  command = ["ssh", "-G", "-F", values(staged)[0], "any.host"]
+  command = concat(["sh", "-c", "for f do ssh -G -F \"$f\" any.host || exit; done", "sh"], values(staged))
 }

@@ -15,6 +15,11 @@ rules {
   resync = "10ms"
 }
 
+nodes {
+  every     = "10m"
+  threshold = 0
+}
+
 log {
   format = "jsn"
 }

@@ -1,0 +1,68 @@
+package nodes
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"muster/cluster"
+	"muster/load"
+)
+
+// Query is the name of the query that asks every node for its load. An agent
+// of Serf's own does not answer it.
+const Query = cluster.OwnQuery + "load"
+
+// fresh is for how long a load once read is told again: whoever may ask could
+// otherwise have every node read its files as often as he likes.
+const fresh = time.Second
+
+// An Answerer answers Query for this machine. Its zero value is ready, from
+// any goroutine.
+type Answerer struct {
+	Logger *slog.Logger // nil discards
+
+	mu     sync.Mutex
+	at     time.Time // of text
+	text   []byte
+	failed bool // the last reading
+
+	read func() (load.Load, error) // nil: load.Read
+}
+
+// Handle answers e, as a cluster.Handler. Where the load cannot be read it
+// says so in the log, once, and leaves the query unanswered.
+func (a *Answerer) Handle(_ context.Context, e cluster.Event) {
+	text, err := a.answer(time.Now())
+	if err != nil || text == nil {
+		return
+	}
+	if err := e.Respond(text); err != nil && a.Logger != nil {
+		a.Logger.Debug("a node's question is not answered", "query", e.Name, "error", err) // too late, or the asker is gone
+	}
+}
+
+// answer returns what to answer; nil: nothing.
+func (a *Answerer) answer(now time.Time) ([]byte, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if age := now.Sub(a.at); age >= 0 && age < fresh {
+		return a.text, nil
+	}
+	read := a.read
+	if read == nil {
+		read = load.Read
+	}
+	l, err := read()
+	var text []byte
+	if err == nil {
+		text, err = l.Encode()
+	}
+	a.at, a.text = now, text
+	if err != nil && !a.failed && a.Logger != nil {
+		a.Logger.Warn("this node cannot tell the others how busy it is", "error", err)
+	}
+	a.failed = err != nil
+	return text, err
+}
