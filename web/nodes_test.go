@@ -40,7 +40,7 @@ func TestNodes(t *testing.T) {
 	}
 	h := New(Config{Nodes: b}).Local()
 	for path, want := range map[string]int{
-		"/v1/nodes": 200, "/v1/nodes?wait=1ms": 200, "/v1/nodes?wait=-1s": 400, "/v1/nodes?wait=soon": 400,
+		"/v1/nodes": 200, "/v1/nodes?wait=1ms": 200, "/v1/nodes?wait=-1s": 400, "/v1/nodes?wait=soon": 400, "/v1/nodes/a": 404,
 	} {
 		status, body := do(t, h, http.MethodGet, path)
 		if status != want || want == 400 && !strings.Contains(body, "wait=2s") {
@@ -76,8 +76,8 @@ func TestMetadata(t *testing.T) {
 		{"PUT", "/v1/meta-data/services/api", 200, `{"node":"a","service":["api","nginx"]}`},
 		{"PUT", "/v1/meta-data/services/a%20b", 400, `no service's name`},
 		{"PUT", "/v1/meta-data/services/a%2Fb", 400, `no service's name`},
-		{"GET", "/v1/meta-data/services/api", 405, ``},
-		{"POST", "/v1/meta-data/services/x", 405, ``},
+		{"GET", "/v1/meta-data/services/api", 405, `takes DELETE, PUT`},
+		{"POST", "/v1/meta-data/services/x", 405, `takes DELETE, PUT`},
 		{"DELETE", "/v1/meta-data/services/nginx", 200, `{"node":"a","service":["api"]}`},
 		{"DELETE", "/v1/meta-data/services/nginx", 200, `{"node":"a","service":["api"]}`},
 	} {

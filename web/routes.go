@@ -112,6 +112,7 @@ func (a *API) routes(local bool) []route {
 		{"GET", "/v1/plan", read, serve(func(r *http.Request) ([]agent.RulePlan, error) {
 			return g.Plan(r.Context(), r.URL.Query()["rule"])
 		})},
+		// A look has the nodes asked how busy they are. That changes nothing.
 		{"GET", "/v1/nodes", read, serve(a.look)},
 		{"GET", "/v1/services", read, serve(a.find)},
 		{"GET", "/v1/meta-data", read, serve(a.metaData)},
