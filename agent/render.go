@@ -216,7 +216,7 @@ func (d *draft) finish() (*rendering, error) {
 		Rule: c.Name, Files: d.files, Every: c.Every, OnOrphan: c.OnOrphan,
 		Members: names(d.left, d.about...), LeftOut: len(d.left), Static: !d.chosen && !d.all && len(d.filters)+len(d.reads.services) == 0,
 		Guard: reconcile.Guard{MinMembers: c.Guard.MinMembers, MaxLoss: c.Guard.MaxLoss, Hold: c.Guard.Hold},
-		Alone: d.view.Alone(), Doubt: d.view.Doubt > 0, Failed: failed(d.view),
+		Alone: d.view.Alone(), Doubt: d.view.Doubt > 0, Failed: failed(d.view), Drained: drained(d.view),
 	}}
 	slices.SortFunc(r.unit.Files, func(a, b reconcile.File) int { return strings.Compare(a.Path, b.Path) })
 	return r, c.addCommands(&r.unit)
@@ -241,6 +241,20 @@ func names(left map[string]bool, lists ...[]cluster.Member) []string {
 		slices.Sort(all)
 	}
 	return slices.Compact(all)
+}
+
+// drained returns the members that drain, or drained until they went.
+func drained(v cluster.View) map[string]bool {
+	var out map[string]bool
+	for i := range v.Members {
+		if m := &v.Members[i]; m.Draining() {
+			if out == nil {
+				out = map[string]bool{}
+			}
+			out[m.Name] = true
+		}
+	}
+	return out
 }
 
 // failed returns the members that failed, and did not leave.

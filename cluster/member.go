@@ -37,6 +37,14 @@ type Member struct {
 	Tags   map[string]string `json:"tags"`
 }
 
+// DrainTag is the tag, of any value but an empty one, of a node that takes no
+// new work.
+const DrainTag = "muster-drain"
+
+// Draining reports whether m says that it takes no new work. That it is alive
+// is another matter.
+func (m Member) Draining() bool { return m.Tags[DrainTag] != "" }
+
 // Equal reports whether m and o say the same in every field. It costs next to
 // nothing for members that share their tags, as unchanged ones do.
 func (m Member) Equal(o Member) bool {

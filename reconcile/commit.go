@@ -113,9 +113,9 @@ func (p *pass) memberDelta() (gained []string, lost map[string]int64) {
 		if lost == nil {
 			lost = make(map[string]int64, len(p.out.Lost))
 		}
-		lost[name] = 0 // believed, by an operator
-		if !p.unit.Override {
-			lost[name] = p.st.ref.missed[name].UnixMilli()
+		lost[name] = 0 // believed, or drained, by an operator
+		if since, missed := p.st.ref.missed[name]; missed && !p.unit.Override {
+			lost[name] = since.UnixMilli()
 		}
 	}
 	return p.out.Gained, lost

@@ -48,13 +48,17 @@ type reference struct {
 }
 
 // look notes at now which members desired lacks; lost are those of them that
-// were applied last.
-func (ref *reference) look(desired, lost []string, hold time.Duration, now time.Time) {
+// were applied last. Those that were drained are not missed: an operator took
+// them out.
+func (ref *reference) look(desired, lost []string, drained map[string]bool, hold time.Duration, now time.Time) {
 	if len(lost) == 0 && len(ref.missed) == 0 {
 		return
 	}
 	fresh := make(map[string]time.Time, len(lost))
 	for _, name := range lost {
+		if drained[name] {
+			continue
+		}
 		since, ok := ref.missed[name]
 		if !ok || since.After(now) {
 			since = now
@@ -62,6 +66,9 @@ func (ref *reference) look(desired, lost []string, hold time.Duration, now time.
 		fresh[name] = since
 	}
 	for name, since := range ref.missed { // gone by an earlier change
+		if drained[name] {
+			continue
+		}
 		_, applied := slices.BinarySearch(ref.applied, name)
 		_, wanted := slices.BinarySearch(desired, name)
 		if !applied && !wanted && !since.After(now) && now.Sub(since) < hold {
@@ -76,6 +83,7 @@ type question struct {
 	Desired      []string // sorted
 	Alone, Doubt bool
 	Failed       map[string]bool
+	Drained      map[string]bool
 	Now          time.Time
 }
 
@@ -85,19 +93,24 @@ func (g Guard) judge(ref reference, q question) Verdict {
 	_, lost := diffNames(ref.applied, q.Desired)
 	v := Verdict{Lost: lost}
 	for _, name := range lost {
-		if since := ref.missed[name]; v.Since.IsZero() || since.Before(v.Since) {
+		if since, missed := ref.missed[name]; missed && (v.Since.IsZero() || since.Before(v.Since)) {
 			v.Since = since
 		}
 	}
+	drained := only(lost, q.Drained)
 	switch {
 	case len(q.Desired) < g.MinMembers:
-		return v.hold(time.Time{}, fmt.Sprintf("%s, fewer than min_members = %d", count(len(q.Desired)), g.MinMembers))
+		why := fmt.Sprintf("%s, fewer than min_members = %d", count(len(q.Desired)), g.MinMembers)
+		if len(drained) > 0 {
+			why += fmt.Sprintf("; draining: %s", some(drained))
+		}
+		return v.hold(time.Time{}, why)
 	case q.Alone && len(lost) > 0:
 		return v.hold(time.Time{}, fmt.Sprintf("this node is alone: %s would go (%s)", count(len(lost)), some(lost)))
 	case len(lost) == 0:
 		return v
 	}
-	loss := g.loss(ref, q.Now)
+	loss := g.loss(ref, len(drained), q.Now)
 	doubt := g.doubted(ref, q)
 	switch {
 	case loss.held && !(doubt.held && doubt.until.After(loss.until) && !loss.until.IsZero()):
@@ -120,11 +133,20 @@ type reason struct {
 	why   string
 }
 
+// only returns the names that are in a set.
+func only(names []string, in map[string]bool) []string {
+	if len(in) == 0 {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !in[name] })
+}
+
 // loss weighs the members that went within Hold against the whole reference. A
-// member that has been missing for Hold counts in neither.
-func (g Guard) loss(ref reference, now time.Time) reason {
+// member that has been missing for Hold counts in neither, nor do those that
+// were drained.
+func (g Guard) loss(ref reference, drained int, now time.Time) reason {
 	var times []time.Time // since when the believable losses are missing
-	size := len(ref.applied)
+	size := len(ref.applied) - drained
 	for name, since := range ref.missed {
 		_, applied := slices.BinarySearch(ref.applied, name)
 		fresh := g.Hold == 0 || now.Sub(since) < g.Hold

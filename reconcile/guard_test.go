@@ -35,6 +35,7 @@ func TestGuard(t *testing.T) {
 		alone   bool
 		doubt   bool
 		failed  string
+		drained string
 		now     int
 		held    bool
 		until   int // 0: never
@@ -72,6 +73,15 @@ func TestGuard(t *testing.T) {
 			held: true, until: 60, why: "this node may itself be cut off: the failure of 1 member is doubted (a)"},
 		{name: "the later of two reasons", guard: half, applied: "a,b,c", missed: at{"a": 0, "b": 0, "c": 30}, desired: "x", doubt: true, failed: "c", now: 30,
 			held: true, until: 90, why: "3 of 3 members gone (100 %), more than max_loss = 50% (a, b, c)"},
+		{name: "drained is not lost", guard: half, applied: "a,b,c", desired: "c", drained: "a,b"},
+		{name: "drained, and none may be lost", guard: Guard{MinMembers: 1, Hold: time.Minute}, applied: "a,b", desired: "b", drained: "a"},
+		{name: "drained to the last", guard: half, applied: "a,b", drained: "a,b",
+			held: true, why: "0 members, fewer than min_members = 1; draining: a, b"},
+		{name: "drained beside a loss", guard: half, applied: "a,b,c,d", missed: at{"b": 0, "c": 0}, desired: "d", drained: "a", now: 5,
+			held: true, until: 60, why: "2 of 3 members gone (66 %), more than max_loss = 50% (a, b, c)"},
+		{name: "draining members that stay are members", guard: half, applied: "a,b,c", missed: at{"c": 0}, desired: "a,b", drained: "a,b"},
+		{name: "drained, alone", guard: Guard{MaxLoss: 1}, applied: "a", drained: "a", alone: true,
+			held: true, why: "this node is alone: 1 member would go (a)"},
 		{name: "odd names are quoted", guard: Guard{MaxLoss: 1}, applied: "a\nb,c", missed: at{"a\nb": 0}, desired: "c", alone: true,
 			held: true, why: `this node is alone: 1 member would go ("a\nb")`},
 	}
@@ -80,12 +90,15 @@ func TestGuard(t *testing.T) {
 		for name, s := range test.missed {
 			ref.missed[name] = after(s)
 		}
-		failed := map[string]bool{}
+		failed, drained := map[string]bool{}, map[string]bool{}
 		for _, name := range names(test.failed) {
 			failed[name] = true
 		}
+		for _, name := range names(test.drained) {
+			drained[name] = true
+		}
 		before := ref.clone()
-		v := test.guard.judge(ref, question{names(test.desired), test.alone, test.doubt, failed, after(test.now)})
+		v := test.guard.judge(ref, question{names(test.desired), test.alone, test.doubt, failed, drained, after(test.now)})
 		if v.Held != test.held || v.Why != test.why {
 			t.Errorf("%s: held %v: %s\nwant %v: %s", test.name, v.Held, v.Why, test.held, test.why)
 		}
@@ -95,6 +108,22 @@ func TestGuard(t *testing.T) {
 		if diff := cmp.Diff(before, ref, cmp.AllowUnexported(reference{})); diff != "" {
 			t.Errorf("%s: the guard changed the reference\n%s", test.name, diff)
 		}
+	}
+}
+
+// Who was drained is not missed, neither at once nor when its node goes later.
+func TestDrainedAreNotMissed(t *testing.T) {
+	guard := Guard{MinMembers: 1, MaxLoss: 0.25, Hold: time.Minute}
+	ref := reference{applied: names("a,b,c"), missed: map[string]time.Time{"b": epoch}} // b failed, and drains now
+	drained := map[string]bool{"a": true, "b": true}
+	ref.look(names("c"), names("a,b"), drained, guard.Hold, epoch)
+	if v := guard.judge(ref, question{Desired: names("c"), Drained: drained, Now: epoch}); v.Held || len(ref.missed) != 0 {
+		t.Errorf("held %v: %s; missed %v", v.Held, v.Why, ref.missed)
+	}
+	ref.applied = names("c")
+	ref.look(names("c"), nil, nil, guard.Hold, epoch)
+	if len(ref.missed) != 0 {
+		t.Errorf("missed %v", ref.missed)
 	}
 }
 
@@ -116,7 +145,7 @@ func TestGuardKeepsItsWord(t *testing.T) {
 			}
 			q := question{Desired: desired, Doubt: rapid.Bool().Draw(t, "doubt"), Failed: map[string]bool{"a": true, "b": true}, Now: now}
 			_, lost := diffNames(ref.applied, desired)
-			ref.look(desired, lost, guard.Hold, now)
+			ref.look(desired, lost, nil, guard.Hold, now)
 			v := guard.judge(ref, q)
 			if !v.Held {
 				ref.applied = desired
@@ -128,7 +157,7 @@ func TestGuardKeepsItsWord(t *testing.T) {
 			for _, at := range []time.Duration{-1, 0} {
 				later := ref.clone()
 				q.Now = v.Until.Add(at)
-				later.look(desired, lost, guard.Hold, q.Now)
+				later.look(desired, lost, nil, guard.Hold, q.Now)
 				if got := guard.judge(later, q); got.Held != (at < 0) {
 					t.Fatalf("%v from its end at %v: held %v (%s)\nfirst: %s", at, v.Until, got.Held, got.Why, v.Why)
 				}

@@ -99,7 +99,7 @@ func (r *Reconciler) inspect(p *pass) {
 	applied := p.st.ref.applied
 	if !p.unit.Static {
 		p.out.Gained, p.out.Lost = diffNames(applied, p.unit.Members)
-		p.st.ref.look(p.unit.Members, p.out.Lost, p.unit.Guard.Hold, p.now)
+		p.st.ref.look(p.unit.Members, p.out.Lost, p.unit.Drained, p.unit.Guard.Hold, p.now)
 	}
 	if err := r.compare(p); err != nil {
 		p.err = err
@@ -155,7 +155,7 @@ func (p *pass) guard() (held bool) {
 		return false
 	}
 	p.out.Verdict = p.unit.Guard.judge(p.st.ref, question{
-		p.unit.Members, p.unit.Alone, p.unit.Doubt, p.unit.Failed, p.now})
+		p.unit.Members, p.unit.Alone, p.unit.Doubt, p.unit.Failed, p.unit.Drained, p.now})
 	if p.out.Verdict.Held {
 		p.out.State, p.out.Retry = Held, p.out.Verdict.Until
 		if n := p.unit.LeftOut; n > 0 { // then the fault is not that they are gone

@@ -58,6 +58,8 @@ type Unit struct {
 	// node suspects itself; these members failed (and did not leave).
 	Alone, Doubt bool
 	Failed       map[string]bool
+	// Drained are members that an operator took out: that they go is no loss.
+	Drained map[string]bool
 	// Every is the least time between two reloads; a change waits for it.
 	Every time.Duration
 	// OnOrphan is OrphanRemove, or anything else to report only.

@@ -13,13 +13,15 @@ import (
 type Filter struct {
 	status, name *pattern
 	tags         []tagPattern
+	draining     bool // a tag pattern says which
 }
 
 // ParseFilter reads filters of the form KEY=PATTERN, several of them to a
 // string if spaces stand between: "role=api", "status=alive|leaving name=web-.*".
 // The keys status and name mean the member's own, every other key a tag; the
 // pattern is a regular expression for the whole value. A member must match
-// all of them. Without a status filter only members that are alive match.
+// all of them. Without a status filter only members that are alive match, and
+// without one of the tag muster-drain only those that do not drain.
 func ParseFilter(filters ...string) (Filter, error) {
 	var f Filter
 	for _, word := range strings.Fields(strings.Join(filters, " ")) {
@@ -47,6 +49,7 @@ func ParseFilter(filters ...string) (Filter, error) {
 			f.name = &p
 		default:
 			f.tags = append(f.tags, tagPattern{key, p})
+			f.draining = f.draining || key == cluster.DrainTag
 		}
 	}
 	return f, nil
@@ -55,6 +58,9 @@ func ParseFilter(filters ...string) (Filter, error) {
 // Match reports whether m passes f. A tag that m lacks counts as empty.
 func (f Filter) Match(m cluster.Member) bool {
 	if f.status == nil && m.Status != cluster.Alive || f.status != nil && !f.status.match(string(m.Status)) {
+		return false
+	}
+	if !f.draining && m.Draining() {
 		return false
 	}
 	for i := range f.tags {

@@ -12,19 +12,21 @@ import (
 )
 
 // readMembers reads the `members` block. In a rule that renders it selects
-// alive members unless it says otherwise; in one that acts, members of any
-// status: the event tells what happened to them.
+// members that are alive and do not drain unless it says otherwise; in one that
+// acts, members of any status, draining or not: the event tells what happened
+// to them.
 func (b *block) readMembers(acts bool) selector {
 	sel := selector{statuses: []cluster.Status{cluster.Alive}}
 	if acts {
-		sel.statuses = nil
+		sel.statuses, sel.draining = nil, true
 	}
 	c := b.child("members")
 	if c == nil {
 		return sel
 	}
-	s := b.open(c.Body, c.DefRange, shape{what: "a `members` block", attrs: []string{"status", "tags", "name", "where"},
+	s := b.open(c.Body, c.DefRange, shape{what: "a `members` block", attrs: []string{"status", "draining", "tags", "name", "where"},
 		hints: map[string]string{"role": "Write tags = { role = … }."}})
+	s.readDraining(&sel)
 	if s.attrs["status"] != nil {
 		sel.statuses = s.readStatuses()
 	}
@@ -41,10 +43,25 @@ func (b *block) readSelf() *selector {
 	}
 	s := b.open(c.Body, c.DefRange, shape{what: "a `self` block", attrs: []string{"tags", "name", "where"},
 		hints: map[string]string{"role": "Write tags = { role = … }.", "status": "This node is alive, or it would not look."}})
-	sel := &selector{}
+	sel := &selector{draining: true}
 	s.readPatterns(sel)
 	sel.where = s.expression("where", spec{what: "`where` of `self`", allowed: useSelf, want: cty.Bool})
 	return sel
+}
+
+// readDraining reads whether members that drain are selected.
+func (b *block) readDraining(sel *selector) {
+	v, ok := b.constant("draining", cty.String)
+	if !ok {
+		return
+	}
+	switch word := v.AsString(); word {
+	case "include", "exclude":
+		sel.draining = word == "include"
+	default:
+		b.wrong("draining", fmt.Sprintf("`draining` is \"%s\"%s", printable(word), didYouMean(word, []string{"include", "exclude"})),
+			"Write \"include\" to select members that drain, too, or \"exclude\" to leave them out.")
+	}
 }
 
 func (b *block) readStatuses() []cluster.Status {

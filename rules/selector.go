@@ -17,6 +17,7 @@ type selector struct {
 	name     *pattern         // nil: any
 	tags     []tagPattern     // sorted by tag
 	where    *expr            // nil: true
+	draining bool             // also those that drain
 }
 
 type tagPattern struct {
@@ -28,6 +29,9 @@ type tagPattern struct {
 // evaluated is not met.
 func (s *selector) match(m *cluster.Member, in *scope) bool {
 	if s.statuses != nil && !slices.Contains(s.statuses, m.Status) {
+		return false
+	}
+	if !s.draining && m.Draining() {
 		return false
 	}
 	for i := range s.tags {
@@ -55,6 +59,13 @@ func (s *selector) verdict(m *cluster.Member, in *scope) []Clause {
 			words = append(words, string(st))
 		}
 		out = append(out, Clause{"status in [" + strings.Join(words, ", ") + "]", string(m.Status), slices.Contains(s.statuses, m.Status)})
+	}
+	if m.Draining() { // of the others it would be said in vain
+		c := Clause{`draining = "exclude"`, "draining", false}
+		if s.draining {
+			c.Text, c.OK = `draining = "include"`, true
+		}
+		out = append(out, c)
 	}
 	if s.name != nil {
 		out = append(out, Clause{fmt.Sprintf("name matches %q", s.name.text), quoted(m.Name), s.name.match(m.Name)})

@@ -10,8 +10,10 @@
 rule "ansible-hosts" {
   description = "Ansible knows every live member"
 
-  # Whom it is about: {} is every live member.
-  members {}
+  # Whom it is about: every live member.
+  members {
+    draining = "include" # a node that takes no work is still there
+  }
 
   # user: who logs in. There are also port, connection, python, group_tag (the
   # tag that names a member's groups, "role") and prefix (of groups, "role_").

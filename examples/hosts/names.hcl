@@ -6,6 +6,10 @@
 rule "hosts" {
   description = "/etc/hosts knows every live node"
 
+  members {
+    draining = "include" # a node that takes no work is still there
+  }
+
   # The built-in is a block of the file, between two lines that muster finds
   # again. domain: what every name ends with. With short = true a member without
   # a dot in its name is known by that alone, too.

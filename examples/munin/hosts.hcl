@@ -13,7 +13,8 @@ rule "munin-hosts" {
   description = "munin watches every live member"
 
   members {
-    status = ["alive", "failed"] # munin shows itself that a host is down
+    status   = ["alive", "failed"] # munin shows itself that a host is down
+    draining = "include"           # a node that takes no work is still there
   }
 
   # group: of members without a tag munin-group. There are also group_tag and

@@ -12,7 +12,8 @@ rule "node-targets" {
   members {
     # A node that failed stays a target: that it is down is what the alert is
     # about. One that left does not.
-    status = ["alive", "failed"]
+    status   = ["alive", "failed"]
+    draining = "include" # a node that takes no work is still there
   }
 
   # port: where the exporters listen; a member that has a tag `metrics_port` says

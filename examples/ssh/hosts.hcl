@@ -9,6 +9,10 @@
 rule "ssh-hosts" {
   description = "ssh knows every live node by its name"
 
+  members {
+    draining = "include" # a node that takes no work is still there
+  }
+
   # domain: what every name ends with, so that nobody takes the name of a host
   # elsewhere. There are also user, port, and port_tag ("ssh_port"), the tag that
   # holds a member's own port. perms: everybody who uses ssh reads the file.
