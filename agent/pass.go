@@ -82,7 +82,7 @@ func (j *job) finish(self string, now time.Time) {
 	s.take(j)
 	s.reads = nil
 	if j.rendered != nil {
-		s.reads = &j.rendered.reads
+		s.reads, s.static = &j.rendered.reads, j.rendered.unit.Static
 		s.held = j.outcome.State == reconcile.Held
 		s.fighting = j.outcome.State == reconcile.Drifted
 		s.failing = ""

@@ -27,6 +27,7 @@ type state struct {
 	touched bool             // a file was, while a pass was running
 
 	reads    *reads  // what the last pass depended on; nil: not known yet
+	static   bool    // the last pass found nothing of the membership in the files
 	held     bool    // the last pass ended held by a guard
 	fighting bool    // the last pass left files to somebody who keeps changing them
 	failing  string  // what the last pass failed of; empty: it did not
@@ -69,6 +70,9 @@ func (s *state) hurry(trigger string, now time.Time) {
 	s.waiting.mark(now)
 	s.waiting.hurry(now)
 }
+
+// busy reports whether a pass is to come or under way.
+func (s *state) busy() bool { return s.running || s.waiting.pending() }
 
 // due is when the next pass should begin; zero: no reason for one.
 func (s *state) due() time.Time {

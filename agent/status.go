@@ -44,6 +44,9 @@ type RuleStatus struct {
 	State       reconcile.State `json:"state"`
 	Since       time.Time       `json:"since,omitzero"`
 	Why         string          `json:"why,omitempty"` // of any state but in-sync
+	// Busy says that the rule is to be looked at, or is being looked at: a
+	// change has come that State does not tell of yet.
+	Busy bool `json:"busy,omitempty"`
 	// Retry is when it is looked at again though nothing changes.
 	Retry time.Time `json:"retry,omitzero"`
 	// Members is how many the files are about, Gained and Lost who came and
@@ -119,6 +122,7 @@ func ruleStatus(states []*state, v cluster.View, r *reconcile.Reconciler) []Rule
 		status := fromReconciler(known[s.rule.Name])
 		status.Rule, status.Description = s.rule.Name, s.rule.Description
 		status.File, status.Line, status.Pass = s.rule.File, s.rule.Line, s.report
+		status.Busy = s.busy()
 		s.judge(&status, v)
 		all = append(all, status)
 	}
