@@ -45,12 +45,14 @@ var house = map[string][]string{
 	"accrual":        {},
 	"nodes":          {"cluster", "load", "accrual"},
 	"metadata":       {"cluster", "signing", "statedir"},
+	"drain":          {"cluster", "signing", "statedir"},
+	"fleet":          {"cluster", "agent", "reconcile"}, // agent, reconcile for their values
 	"rpc":            {"cluster", "logs"},
 	"actions":        {"cluster", "rules", "command", "signing", "statedir"},
 	"agent":          {"cluster", "rules", "templates", "config", "command", "reconcile", "actions", "haproxy", "services", "publisher"},
-	"web":            {"agent", "cluster", "rules", "nodes", "metadata", "publisher", "reconcile", "actions", "exposition"}, // all but the first and last for their values
-	"demo":           {"agent", "reconcile", "web", "command"},                                                              // the demo's own cluster: it runs nodes and asks one of them
-	"cmd/muster":     {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "nodes", "metadata", "examples", "services", "publisher", "exposition"},
+	"web":            {"agent", "cluster", "rules", "nodes", "metadata", "fleet", "drain", "publisher", "reconcile", "actions", "exposition"}, // all but the first and last for their values
+	"demo":           {"agent", "reconcile", "web", "command"},                                                                                // the demo's own cluster: it runs nodes and asks one of them
+	"cmd/muster":     {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "nodes", "metadata", "fleet", "drain", "examples", "services", "publisher", "exposition"},
 	"services/bzip2": {}, // what services compresses its tag with
 
 	// Rule sets, for init.

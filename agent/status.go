@@ -24,8 +24,10 @@ type Status struct {
 	Settled bool           `json:"settled"` // the first join has come to rest
 	Alone   bool           `json:"alone"`   // no other member is alive
 	Doubt   int            `json:"doubt"`   // this node's suspicion that it is cut off; 0: none
-	Rules   []RuleStatus   `json:"rules"`
-	Acting  Acting         `json:"acting"`
+	// Draining says that this node takes no new work.
+	Draining bool         `json:"draining,omitempty"`
+	Rules    []RuleStatus `json:"rules"`
+	Acting   Acting       `json:"acting"`
 	// Services is what this node publishes; nil: nobody does.
 	Services *publisher.Report `json:"services,omitempty"`
 	// Dir is where the rules are read from, Loaded when those in force were
@@ -87,6 +89,7 @@ func (l *loop) tell(s *Status) {
 		s.Members[string(m.Status)]++
 	}
 	s.Settled, s.Alone, s.Doubt = l.view.Settled, l.view.Alone(), l.view.Doubt
+	s.Draining = l.view.SelfMember().Draining()
 	s.Rules = append(l.status(l.states), l.remains()...)
 	s.Acting = l.acting()
 }

@@ -12,7 +12,9 @@ import (
 
 	"muster/agent"
 	"muster/cluster"
+	"muster/drain"
 	"muster/exposition"
+	"muster/fleet"
 	"muster/metadata"
 	"muster/nodes"
 	"muster/reconcile"
@@ -24,6 +26,8 @@ type Config struct {
 	Agent    *agent.Agent
 	Nodes    *nodes.Book        // how the nodes are
 	Metadata *metadata.Registry // what the node has been given to run
+	Fleet    *fleet.Fleet       // how all nodes stand
+	Drain    *drain.Drain       // whether the node drains
 	// Gate says who may do what over TCP; nil: there is no Remote.
 	Gate *Gate
 	// Configured reports whether the configuration that was read last is good;
@@ -116,6 +120,8 @@ func (a *API) routes(local bool) []route {
 		{"GET", "/v1/nodes", read, serve(a.look)},
 		{"GET", "/v1/services", read, serve(a.find)},
 		{"GET", "/v1/meta-data", read, serve(a.metaData)},
+		{"GET", "/v1/fleet", read, serve(a.lookAtFleet)},
+		{"GET", "/v1/drain", read, serve(a.draining)},
 
 		{"POST", "/v1/reload", change, serve(func(r *http.Request) (rules.Problems, error) {
 			problems, err := g.Reload(r.Context())
@@ -138,6 +144,8 @@ func (a *API) routes(local bool) []route {
 		})},
 		{"PUT", "/v1/meta-data/services/{service}", change, serve(a.changeMetaData(a.Metadata.Add))},
 		{"DELETE", "/v1/meta-data/services/{service}", change, serve(a.changeMetaData(a.Metadata.Remove))},
+		{"PUT", "/v1/drain", change, serve(a.setDraining(true))},
+		{"DELETE", "/v1/drain", change, serve(a.setDraining(false))},
 
 		// For programs that know these paths.
 		{"GET", "/nodes/alive", read, serve(a.alivePeers)},

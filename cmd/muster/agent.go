@@ -122,14 +122,19 @@ func assemble(cfg config.Config, log *agentLog) (*services, error) {
 		return nil, err
 	}
 	s.offers = publisher.New(publisher.Config{View: s.member.View, SetTags: s.member.SetTags, Logger: log.Logger, Wanted: wanted(cfg)})
+	if err := s.keepDrain(cfg, keys); err != nil {
+		return nil, err
+	}
 	events := s.member.Subscribe(eventBacklog)
-	s.keeper, err = agent.New(agent.Config{
+	if s.keeper, err = agent.New(agent.Config{
 		Source: s.member, Events: events.C, Lost: events.Lost, Info: s.member.Info, Send: s.member.Send,
 		Actions: runner, Handlers: cfg.Handlers, HandlersDir: cfg.HandlersDir, InsecureGossip: cfg.InsecureGossip,
 		RulesDir: cfg.Rules.Dir, RulesOptional: cfg.Rules.Dir == config.DefaultRulesDir, StateDir: cfg.State.Dir, Resync: cfg.Rules.Resync,
 		Logger: log.Logger, Notify: notify(log.Logger), Watchdog: watchdogInterval(), Version: version(), Services: s.offers.Report,
-	})
-	return s, err
+	}); err != nil {
+		return nil, err
+	}
+	return s, s.watchFleet()
 }
 
 // join makes the membership: a node of our own, with Serf's RPC to serve, or

@@ -151,7 +151,7 @@ func sortNodes(all []nodes.Node, order string) {
 func (a *app) printNodes(r nodes.Report) error {
 	t := newTable(a.out, "NODE", "ADDRESS", "STATE", "FOR", "PHI", "RTT", "LOAD1", "LOAD5", "LOAD15", "CPUS", "USED", "MEMORY", "RATE", "AGE")
 	for _, n := range r.Nodes {
-		cells := []string{n.Name, netip.AddrPortFrom(n.Addr, n.Port).String(), string(n.Status), short(r.At.Sub(n.Since)), phiCell(n), rttCell(n.RTT)}
+		cells := []string{n.Name, netip.AddrPortFrom(n.Addr, n.Port).String(), stateCell(n), short(r.At.Sub(n.Since)), phiCell(n), rttCell(n.RTT)}
 		t.row(append(cells, loadCells(n)...)...)
 	}
 	t.flush()
@@ -193,6 +193,14 @@ func nodesSummary(r nodes.Report) string {
 		parts = append(parts, "alone: no other node is alive")
 	}
 	return strings.Join(parts, ", ")
+}
+
+// stateCell is Serf's word, and that the node drains.
+func stateCell(n nodes.Node) string {
+	if (cluster.Member{Tags: n.Tags}).Draining() {
+		return string(n.Status) + ", draining"
+	}
+	return string(n.Status)
 }
 
 func phiCell(n nodes.Node) string {

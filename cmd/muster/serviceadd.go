@@ -118,11 +118,29 @@ const changeWait = 10 * time.Second
 
 // changeThere asks any node, by a signed query.
 func (a *app) changeThere(cmd *cobra.Command, keyFile, do, host, service string) ([]string, error) {
-	ctx := cmd.Context()
 	key, err := signing.ReadKey(keyFile)
 	if err != nil {
 		return nil, err
 	}
+	payload, err := metadata.Seal(key, host, do, service, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	text, err := a.askNode(cmd, host, metadata.Query, payload, "`muster service where` shows whether it was changed all the same")
+	if err != nil {
+		return nil, err
+	}
+	list, err := metadata.ReadReply(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s refuses: %w", plain(host), err)
+	}
+	return list, nil
+}
+
+// askNode asks one node to change something about itself, and returns its
+// answer. hint says where to see whether it did, if it does not answer.
+func (a *app) askNode(cmd *cobra.Command, host, query string, payload []byte, hint string) ([]byte, error) {
+	ctx := cmd.Context()
 	client, err := a.dial(ctx, cmd)
 	if err != nil {
 		return nil, err
@@ -135,11 +153,7 @@ func (a *app) changeThere(cmd *cobra.Command, keyFile, do, host, service string)
 	if !slices.ContainsFunc(live, func(m rpc.Member) bool { return m.Name == host }) {
 		return nil, fmt.Errorf("cannot change %s: no living member is called that; `muster members` lists them", plain(host))
 	}
-	payload, err := metadata.Seal(key, host, do, service, time.Now())
-	if err != nil {
-		return nil, err
-	}
-	answers, err := client.Query(ctx, cluster.Query{Name: metadata.Query, Payload: payload, Nodes: []string{host}, Timeout: changeWait})
+	answers, err := client.Query(ctx, cluster.Query{Name: query, Payload: payload, Nodes: []string{host}, Timeout: changeWait})
 	if err != nil {
 		return nil, err
 	}
@@ -148,17 +162,13 @@ func (a *app) changeThere(cmd *cobra.Command, keyFile, do, host, service string)
 		answer, err := answers.Next(ctx)
 		switch {
 		case errors.Is(err, io.EOF):
-			return nil, fmt.Errorf("cannot change %s: it did not answer; does muster run there? `muster service where` shows whether it was changed all the same", plain(host))
+			return nil, fmt.Errorf("cannot change %s: it did not answer; does muster run there? %s", plain(host), hint)
 		case err != nil:
 			return nil, err
 		case answer.Ack || answer.From != host:
 			continue
 		}
-		list, err := metadata.ReadReply(answer.Payload)
-		if err != nil {
-			return nil, fmt.Errorf("%s refuses: %w", plain(host), err)
-		}
-		return list, nil
+		return answer.Payload, nil
 	}
 }
 

@@ -15,6 +15,8 @@ import (
 	"muster/agent"
 	"muster/cluster"
 	"muster/config"
+	"muster/drain"
+	"muster/fleet"
 	"muster/metadata"
 	"muster/nodes"
 	"muster/publisher"
@@ -50,6 +52,8 @@ type services struct {
 	keeper *agent.Agent
 	nodes  *nodes.Book
 	runs   *metadata.Registry
+	fleet  *fleet.Fleet
+	drain  *drain.Drain
 	ears   *cluster.Subscription // for mux
 	mux    cluster.Mux           // what the agent itself answers and notes
 	offers *publisher.Publisher
@@ -98,6 +102,8 @@ func (s *services) run(parent context.Context) error {
 	group.Go(func() error { return s.keeper.Run(ctx) })
 	group.Go(func() error { return s.nodes.Run(ctx) })
 	group.Go(func() error { return s.runs.Run(ctx) })
+	group.Go(func() error { return s.fleet.Run(ctx) })
+	group.Go(func() error { return s.drain.Run(ctx) })
 	group.Go(func() error { s.mux.Serve(ctx, s.ears); return nil })
 	group.Go(func() error { return s.offers.Run(ctx) })
 	group.Go(func() error { return web.Serve(ctx, s.api, s.web.Local(), s.log.Logger) })

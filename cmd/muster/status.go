@@ -161,6 +161,9 @@ func mood(s agent.Status) string {
 	if !s.Settled {
 		words = append(words, "waiting for the first join to settle")
 	}
+	if s.Draining {
+		words = append(words, "draining")
+	}
 	if s.Alone {
 		words = append(words, "alone")
 	}
