@@ -141,7 +141,7 @@ func TestLook(t *testing.T) {
 		if diff := cmp.Diff(want, kinds(r)); diff != "" {
 			t.Errorf("kinds (-want +got):\n%s", diff)
 		}
-		asked := [][]string{{"lb", "lossy", "serf", "silent", "web"}, {"lossy", "serf", "silent"}}
+		asked := [][]string{{"lb", "lossy", "serf", "silent", "web"}, {"lossy", "serf", "silent"}, {"silent"}}
 		if diff := cmp.Diff(asked, w.asked); diff != "" {
 			t.Errorf("asked (-want +got):\n%s", diff)
 		}

@@ -134,6 +134,10 @@ const (
 	lastPause  = time.Second
 )
 
+// leastLook is what the last look is given, though the time is over before: in
+// less, those would be named who were not given the time to answer.
+const leastLook = 2 * time.Second
+
 // awaitFleet asks the fleet again and again until no node lags, or for as long
 // as timeout, and returns the last it heard.
 func (a *app) awaitFleet(ctx context.Context, node string, drains bool, timeout time.Duration) (fleet.Report, error) {
@@ -144,7 +148,7 @@ func (a *app) awaitFleet(ctx context.Context, node string, drains bool, timeout 
 	defer line.clear()
 	client := web.NewClient(socketPath(a.socket))
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		report, err := client.Fleet(ctx, max(time.Until(end), firstPause), node)
+		report, err := client.Fleet(ctx, max(time.Until(end), leastLook), node)
 		switch {
 		case ctx.Err() != nil:
 			return report, errors.New("interrupted; the node stays as it is now")
