@@ -146,7 +146,7 @@ func fleetRows(n fleet.Node, is string) [][]string {
 	if n.Draining {
 		is += ", draining"
 	}
-	first := []string{n.Name, is, rulesCell(n), "", "", "", ""}
+	first := []string{n.Name, is, rulesCell(n), "-", "-", "-", "-"}
 	switch {
 	case n.Problem != "":
 		first[6] = n.Problem
@@ -159,15 +159,15 @@ func fleetRows(n fleet.Node, is string) [][]string {
 	}
 	rows := [][]string{first}
 	for i, rule := range n.Rules {
-		cells := []string{rule.Rule, rule.State, ago(rule.Since), strings.Join(printableLines(rule.Why), " ")}
-		if i == 0 && first[6] == "" {
+		cells := []string{rule.Rule, rule.State, ago(rule.Since), dash(strings.Join(strings.Split(rule.Why, "\n"), " "))}
+		if i == 0 && first[6] == "-" {
 			copy(first[3:], cells)
 			continue
 		}
 		rows = append(rows, append([]string{"", "", ""}, cells...))
 	}
 	if n.More > 0 {
-		rows = append(rows, []string{"", "", "", fmt.Sprintf("%d more", n.More), "", "", ""})
+		rows = append(rows, []string{"", "", "", fmt.Sprintf("%d more", n.More), "-", "-", "-"})
 	}
 	return rows
 }
