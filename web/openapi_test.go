@@ -17,6 +17,8 @@ import (
 
 	"muster/agent"
 	"muster/cluster"
+	"muster/drain"
+	"muster/fleet"
 	"muster/nodes"
 	"muster/publisher"
 	"muster/rules"
@@ -252,6 +254,7 @@ func TestOpenAPIHasTheFields(t *testing.T) {
 		"ApplyRequest": ApplyRequest{}, "EventRequest": EventRequest{}, "Failure": Failure{}, "Health": Health{},
 		"NodesReport": nodes.Report{}, "FoundService": publisher.Found{}, "MetaData": MetaData{},
 		"AlivePeers": AlivePeers{}, "Monitoring": Monitoring{}, "WorkingNodes": WorkingNodes{}, "ServiceList": ServiceList{},
+		"FleetReport": fleet.Report{}, "DrainState": drain.State{},
 	} {
 		for _, bad := range compare(reflect.TypeOf(v), schema{Ref: "#/components/schemas/" + name}, name) {
 			t.Error(bad)
