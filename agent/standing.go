@@ -98,7 +98,8 @@ func (s *state) wants(v cluster.View, name string) bool {
 	if !known || !s.inForce {
 		return false
 	}
-	if slices.ContainsFunc(s.selection.Members(), func(o cluster.Member) bool { return o.Name == name }) {
+	selected := cluster.View{Members: s.selection.Members()} // sorted, too
+	if _, is := selected.Member(name); is {
 		return true
 	}
 	return s.reads != nil && (s.reads.everything && m.Status == cluster.Alive ||
