@@ -18,6 +18,8 @@ import (
 	"muster/actions"
 	"muster/agent"
 	"muster/cluster"
+	"muster/drain"
+	"muster/fleet"
 	"muster/load"
 	"muster/metadata"
 	"muster/nodes"
@@ -150,7 +152,34 @@ func newAgent(t *testing.T) *agent.Agent {
 // services that run until the test ends.
 func newConfig(t *testing.T) Config {
 	t.Helper()
-	return Config{Agent: newAgent(t), Nodes: newBook(t, someVillage()), Metadata: newRegistry(t)}
+	a := newAgent(t)
+	return Config{Agent: a, Nodes: newBook(t, someVillage()), Metadata: newRegistry(t), Fleet: newFleet(t, a), Drain: newDrain(t)}
+}
+
+// newFleet asks the members of someVillage, of whom nobody answers.
+func newFleet(t *testing.T, a *agent.Agent) *fleet.Fleet {
+	t.Helper()
+	f, err := fleet.New(fleet.Config{
+		View: someVillage().View, Standing: a.Standing, Version: "1.2.3",
+		Ask: func(context.Context, cluster.Query) (fleet.Answers, error) { return &answers{}, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// newDrain is whether the node lb drains.
+func newDrain(t *testing.T) *drain.Drain {
+	t.Helper()
+	d, err := drain.Open(drain.Config{
+		Dir: t.TempDir(), Self: func() cluster.Member { return member("lb", 1, cluster.Alive, nil) },
+		SetTags: func(context.Context, func(map[string]string)) error { return nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
 // newRegistry is the list of services of the node lb.

@@ -367,6 +367,11 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 			t.Errorf("%s: %d services", query, len(list))
 		}
 	}
+	get("/v1/fleet", "/v1/fleet?wait=1s&member=web1", 200)
+	get("/v1/fleet", "/v1/fleet?wait=soon", 400)
+	get("/v1/drain", "/v1/drain", 200)
+	request("PUT", "/v1/drain", "/v1/drain", "", 200)
+	request("DELETE", "/v1/drain", "/v1/drain", "", 200)
 	get("/v1/meta-data", "/v1/meta-data", 200)
 	get("/nodes/alive", "/nodes/alive", 200)
 	get("/nodes/monitoring", "/nodes/monitoring", 200)
