@@ -130,7 +130,7 @@ func (d *Drain) set(ctx context.Context, drain bool, signed *signing.Signed) (St
 	}
 	if signed != nil {
 		var err error
-		if next.Signers, err = follow(old.Signers, *signed, d.now().Add(-d.c.MaxAge-2*signing.MaxSkew)); err != nil {
+		if next.Signers, err = signing.Follow(old.Signers, *signed, d.now(), d.c.MaxAge); err != nil {
 			return fail(err)
 		}
 	}

@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
-	"time"
 
-	"muster/signing"
 	"muster/statedir"
 )
 
@@ -65,21 +62,4 @@ func (c content) write(path string) error {
 		return err
 	}
 	return statedir.Replace(path, append(text, '\n'))
-}
-
-// follow notes a request in the order of its signer, or reports that it is not
-// the latest: it, or one after it, has been obeyed. What was signed before
-// stale nobody obeys any more, and need not be remembered.
-func follow(signers map[string]int64, s signing.Signed, stale time.Time) (map[string]int64, error) {
-	at := s.Time.UnixMilli()
-	if last, known := signers[s.Signer]; known && at <= last {
-		return nil, fmt.Errorf("the request is not newer than the last one that %s signed", s.Signer)
-	}
-	next := map[string]int64{s.Signer: at}
-	for signer, last := range maps.All(signers) {
-		if signer != s.Signer && last >= stale.UnixMilli() {
-			next[signer] = last
-		}
-	}
-	return next, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,14 +105,14 @@ func (r *Registry) change(ctx context.Context, do, service string, signed *signi
 		return fail(context.Cause(ctx))
 	}
 	old := r.content
-	next := content{Signers: maps.Clone(old.Signers)}
+	next := content{Signers: old.Signers}
 	var err error
 	if next.Services, err = with(old.Services, service, do == Add); err != nil {
 		return fail(err)
 	}
 	if signed != nil {
-		if err := next.follows(*signed, r.now().Add(-r.c.MaxAge-2*signing.MaxSkew)); err != nil {
-			return fail(err)
+		if next.Signers, err = signing.Follow(old.Signers, *signed, r.now(), r.c.MaxAge); err != nil {
+			return fail(fmt.Errorf("%w: %w", ErrInvalid, err))
 		}
 	}
 	if err := r.show(ctx, next.Services); err != nil {
@@ -127,22 +126,6 @@ func (r *Registry) change(ctx context.Context, do, service string, signed *signi
 	defer r.mu.Unlock()
 	r.content, r.managed = next, true
 	return append([]string{}, next.Services...), nil
-}
-
-// follows notes a request in the order of its signer, or reports that it is
-// not the latest: it, or one after it, has been obeyed. What was signed before
-// stale nobody obeys any more, and need not be remembered.
-func (c *content) follows(s signing.Signed, stale time.Time) error {
-	at := s.Time.UnixMilli()
-	if last, known := c.Signers[s.Signer]; known && at <= last {
-		return fmt.Errorf("%w: the request is not newer than the last one that %s signed", ErrInvalid, s.Signer)
-	}
-	maps.DeleteFunc(c.Signers, func(_ string, last int64) bool { return last < stale.UnixMilli() })
-	if c.Signers == nil {
-		c.Signers = map[string]int64{}
-	}
-	c.Signers[s.Signer] = at
-	return nil
 }
 
 // show puts a list into the tag.

@@ -278,9 +278,9 @@ func TestSignedRequests(t *testing.T) {
 		t.Error("nobody is trusted, and one is")
 	}
 	// What is too old to be obeyed again is forgotten.
-	c := content{Signers: map[string]int64{"old": start.Add(-time.Hour).UnixMilli()}}
-	if err := c.follows(signing.Signed{Signer: "new", Time: start}, start.Add(-time.Minute)); err != nil || len(c.Signers) != 1 {
-		t.Errorf("signers %v, %v", c.Signers, err)
+	old := map[string]int64{"old": start.Add(-time.Hour).UnixMilli()}
+	if signers, err := signing.Follow(old, signing.Signed{Signer: "new", Time: start}, start, time.Minute); err != nil || len(signers) != 1 {
+		t.Errorf("signers %v, %v", signers, err)
 	}
 }
 

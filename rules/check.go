@@ -219,7 +219,10 @@ func (b *block) readVerifyBody() *Verify {
 // impliedVerify returns the `verify` of the consumer that `reload` uses, with
 // the same values; nil if it has none.
 func (b *block) impliedVerify(used string) *block {
-	if used == "" || b.consumer(used) == nil || b.consumer(used).child("verify") == nil {
+	if used == "" {
+		return nil
+	}
+	if root := b.consumer(used); root == nil || root.child("verify") == nil {
 		return nil
 	}
 	if c := b.child("reload"); c != nil {
