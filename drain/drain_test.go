@@ -98,8 +98,8 @@ func TestDrainOutlastsARestart(t *testing.T) {
 	if s := d.State(); !s.Draining {
 		t.Error("a hand on the tag takes it back")
 	}
-	if d.Keep(t.Context()); !n.draining() {
-		t.Error("the tag is not put back")
+	if d.Keep(t.Context()); !n.draining() || strings.Count(n.log.String(), "its tag says so again") != 2 {
+		t.Errorf("the tag is not put back, or nobody says so: %v, log %s", n.tags, n.log.String())
 	}
 	if s := set(t, d, false); s.Draining || n.draining() || d.State().Draining {
 		t.Errorf("taken back: %+v, tags %v", s, n.tags)

@@ -88,7 +88,10 @@ func (d *Drain) Keep(ctx context.Context) {
 		return
 	}
 	problem := ""
-	if err := d.show(ctx, shown); err != nil && !errors.Is(err, context.Canceled) {
+	switch err := d.show(ctx, shown); {
+	case err == nil:
+		d.log.Info("this node drains, and its tag says so again", "tag", Tag)
+	case !errors.Is(err, context.Canceled):
 		problem = err.Error()
 	}
 	if problem != "" && problem != d.problem {
