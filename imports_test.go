@@ -37,6 +37,7 @@ var house = map[string][]string{
 	"config":         {"cluster", "rules", "services", "signing"},
 	"reconcile":      {"command", "statedir"},
 	"statedir":       {},
+	"timeline":       {},
 	"signing":        {},
 	"logs":           {},
 	"telemetry":      {"exposition"},
@@ -48,11 +49,11 @@ var house = map[string][]string{
 	"drain":          {"cluster", "signing", "statedir"},
 	"fleet":          {"cluster", "agent", "reconcile"}, // agent, reconcile for their values
 	"rpc":            {"cluster", "logs"},
-	"actions":        {"cluster", "rules", "command", "signing", "statedir"},
-	"agent":          {"cluster", "rules", "templates", "config", "command", "reconcile", "actions", "haproxy", "services", "publisher"},
-	"web":            {"agent", "cluster", "rules", "nodes", "metadata", "fleet", "drain", "publisher", "reconcile", "actions", "exposition"}, // all but the first and last for their values
-	"demo":           {"agent", "reconcile", "web", "command"},                                                                                // the demo's own cluster: it runs nodes and asks one of them
-	"cmd/muster":     {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "nodes", "metadata", "fleet", "drain", "examples", "services", "publisher", "exposition"},
+	"actions":        {"cluster", "rules", "command", "signing", "statedir", "timeline"},
+	"agent":          {"cluster", "rules", "templates", "config", "command", "reconcile", "actions", "haproxy", "services", "publisher", "timeline"},
+	"web":            {"agent", "timeline", "cluster", "rules", "nodes", "metadata", "fleet", "drain", "publisher", "reconcile", "actions", "exposition"}, // all but the first and last for their values
+	"demo":           {"agent", "reconcile", "web", "command"},                                                                                            // the demo's own cluster: it runs nodes and asks one of them
+	"cmd/muster":     {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "nodes", "metadata", "fleet", "drain", "examples", "services", "publisher", "exposition", "timeline"},
 	"services/bzip2": {}, // what services compresses its tag with
 
 	// Rule sets, for init.
@@ -88,7 +89,7 @@ var owners = map[string][]string{
 	"github.com/spf13/cobra":              {"cmd/muster"},
 	"github.com/spf13/pflag":              {"cmd/muster", "config"},
 	"gopkg.in/yaml.v3":                    {"playbook"},
-	"github.com/aymanbagabas/go-udiff":    {"agent", "cmd/muster", "demo"},
+	"github.com/aymanbagabas/go-udiff":    {"agent", "reconcile", "cmd/muster", "demo"},
 	"os/signal":                           {"cmd/muster"},
 	"golang.org/x/term":                   {"cmd/muster"},
 	"testing":                             {"cluster/clustertest"},

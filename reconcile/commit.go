@@ -179,11 +179,13 @@ func (p *pass) checkError(set []*pass, res command.Result) error {
 
 func commandError(what string, c command.Command, withheld bool, res command.Result) error {
 	argv := command.Line([]byte(command.Words(c.Argv)), 200)
-	switch {
+	f := &commandFailure{brief: fmt.Sprintf("%s %s: %s", what, argv, res.Verdict()), cause: res.Err}
+	switch output := command.Line(res.Output, 600); {
 	case res.Err != nil:
-		return fmt.Errorf("%s %s: %w", what, argv, res.Err)
 	case withheld:
-		return fmt.Errorf("%s %s: %s (its output is withheld: it may show a sensitive file)", what, argv, res.Verdict())
+		f.output = " (its output is withheld: it may show a sensitive file)"
+	case output != "":
+		f.output = ": " + output
 	}
-	return fmt.Errorf("%s %s: %s", what, argv, res)
+	return f
 }

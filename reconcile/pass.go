@@ -23,7 +23,8 @@ type ruleState struct {
 	back    backoff
 	acted   time.Time // when it was last swapped or reloaded
 	fight   fight
-	live    *told // what the service was told; the Reconciler's mu guards it
+	live    *told   // what the service was told; the Reconciler's mu guards it
+	change  *Change // the last, likewise; nil: none since Open
 
 	report report
 }
@@ -63,6 +64,8 @@ type pass struct {
 	owed     bool  // and it could not be repaired
 	ran      struct{ check, reload, verify *Ran }
 	counts   Counts
+	tried    []tried // what it changes; once it is over, nothing
+	changed  *Change // what of that is told; nil: nothing
 }
 
 // A want is one desired file and what stands in its place.

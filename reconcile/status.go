@@ -142,6 +142,7 @@ func (r *Reconciler) finish(p *pass) {
 	if p.out.State == InSync {
 		r.catchUp(p)
 	}
+	p.changed = p.change()
 	r.publish(p)
 }
 
@@ -236,6 +237,9 @@ func (r *Reconciler) publish(p *pass) {
 			p.counts.Drifts += uint64(f.Drifts - old[w.file.Path].Drifts)
 			rep.files = append(rep.files, f)
 		}
+	}
+	if p.changed != nil {
+		p.st.change = p.changed
 	}
 	p.counts.Changes += one(len(p.out.Changed) > 0)
 	p.counts.Told += one(p.instead && len(p.out.Told) > 0)
