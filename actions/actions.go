@@ -26,6 +26,7 @@ import (
 	"muster/command"
 	"muster/rules"
 	"muster/signing"
+	"muster/timeline"
 )
 
 const (
@@ -50,6 +51,8 @@ type Config struct {
 	// HandlerTimeout bounds the scripts of event_handlers and of the handlers'
 	// directory; 0: 30 seconds.
 	HandlerTimeout time.Duration
+	// Timeline is told of each action that has ended; nil: nobody looks.
+	Timeline *timeline.Log
 }
 
 // A Set is what acts.

@@ -61,7 +61,7 @@ func (r *Runner) runStep(ctx context.Context, l *lane, rule *rules.Rule, s *rule
 		if res.OK() {
 			return res, nil
 		}
-		err := errors.New(c.Argv[0] + ": " + res.String())
+		err := &runError{c.Argv[0], res}
 		if s.Retries == 0 || ctx.Err() != nil {
 			return res, err
 		}
@@ -73,6 +73,19 @@ func (r *Runner) runStep(ctx context.Context, l *lane, rule *rules.Rule, s *rule
 			return res, err
 		}
 	}
+}
+
+// A runError is why a command did not do what it should.
+type runError struct {
+	program string // empty: whoever reads it knows
+	result  command.Result
+}
+
+func (e *runError) Error() string {
+	if e.program == "" {
+		return e.result.String()
+	}
+	return e.program + ": " + e.result.String()
 }
 
 // command makes a command of what a rule says.
@@ -168,7 +181,7 @@ func (r *Runner) respondStep(ctx context.Context, l *lane, rule *rules.Rule, s *
 		}
 		res := r.execute(ctx, l, c)
 		if !res.OK() {
-			return "", errors.New(c.Argv[0] + ": " + res.String())
+			return "", &runError{c.Argv[0], res}
 		}
 		if res.StdoutDropped > 0 {
 			return "", fmt.Errorf("cannot answer: %s printed %d bytes more than %d", c.Argv[0], res.StdoutDropped, maxStdout)
@@ -225,7 +238,7 @@ func (r *Runner) handle(ctx context.Context, l *lane, j *job) (said string, err 
 	}
 	res := r.execute(ctx, l, c)
 	if !res.OK() {
-		return "", errors.New(res.String())
+		return "", &runError{result: res}
 	}
 	if l.kind == KindHandler && j.event.Type == cluster.EventQuery && len(res.Output) > 0 {
 		if err := r.respond(j.event, res.Output); err != nil {

@@ -2,10 +2,12 @@ package actions
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
 	"muster/command"
+	"muster/timeline"
 )
 
 // wake sees to it that there is a worker if there is work.
@@ -171,8 +173,10 @@ func (r *Runner) perform(ctx context.Context, l *lane, j *job) {
 	switch {
 	case !told:
 	case err != nil:
+		r.note(l, what, err)
 		r.log.Warn("an action failed", l.kind, l.name, "event", what, "took", last.Took, "error", last.Verdict)
 	default:
+		r.note(l, what, nil)
 		r.log.Info("acted", l.kind, l.name, "event", what, "took", last.Took, "result", last.Verdict)
 	}
 	if j.entry == nil {
@@ -182,6 +186,25 @@ func (r *Runner) perform(ctx context.Context, l *lane, j *job) {
 		return // stopped in the middle: it stays one that was begun
 	}
 	r.finish(j.entry, verdict)
+}
+
+// note puts an action that has ended on the timeline; what it printed is for
+// the log and the status alone.
+func (r *Runner) note(l *lane, event string, err error) {
+	e := timeline.Entry{Kind: timeline.Action, Text: "acted on " + event}
+	if l.kind == KindRule {
+		e.Rule = l.name
+	} else {
+		e.Text = "handler " + l.name + " " + e.Text
+	}
+	if err != nil {
+		e.Bad = true
+		e.Text += ": failed"
+		if failed := (*runError)(nil); errors.As(err, &failed) {
+			e.Text += ", " + failed.result.Verdict()
+		}
+	}
+	r.c.Timeline.Add(e)
 }
 
 const maxVerdict = 800 // bytes

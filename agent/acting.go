@@ -67,6 +67,7 @@ func (l *loop) act() {
 	refused := l.refusal()
 	if refused != "" && refused != notStarted && refused != l.actor.refused && len(acting) > 0 {
 		l.log.Error("rules that act are refused", "why", refused, "rules", len(acting))
+		l.note(true, "rules that act are refused: %s", refused)
 	}
 	l.actor.refused = refused
 	l.cfg.Actions.Use(actions.Set{

@@ -6,10 +6,13 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"muster/rules"
+	"muster/timeline"
 )
 
 // adopt puts a compiled rule set in force. What is known of rules that go on
@@ -43,6 +46,7 @@ func (l *loop) adopt(p *Program, now time.Time) {
 	l.reconciler.Forget(gone)
 	if len(gone) > 0 {
 		l.log.Info("rules are gone", "rules", gone)
+		l.note(false, "rules are gone: %s", strings.Join(few(gone), ", "))
 	}
 	l.act()
 	l.answer(nil)
@@ -72,11 +76,13 @@ func (l *loop) first(now time.Time) {
 	l.took(problems)
 	if program == nil || problems.HasErrors() && len(program.rules) == 0 {
 		l.log.Error("no rules in force until the mistakes are mended", "dir", l.cfg.RulesDir)
+		l.note(true, "no rules in force until the mistakes are mended")
 		return
 	}
 	l.loaded = now
 	l.adopt(program, now)
 	l.log.Info("rules loaded", "dir", l.cfg.RulesDir, "rules", len(program.rules))
+	l.note(false, "%s loaded", counted(len(program.rules), "rule"))
 }
 
 // reload compiles the rules again and adopts them, or keeps those in force
@@ -91,8 +97,10 @@ func (l *loop) reload(trigger string, now time.Time) rules.Problems {
 		l.adopt(program, now)
 		l.all(trigger, now)
 		l.log.Info("rules loaded", "dir", l.cfg.RulesDir, "rules", len(program.rules), "trigger", trigger)
+		l.note(false, "%s loaded again", counted(len(program.rules), "rule"))
 	} else {
 		l.log.Error("rules not loaded: those in force stay in force", "dir", l.cfg.RulesDir, "mistakes", len(problems))
+		l.note(true, "rules not loaded: those in force stay in force")
 	}
 	l.cfg.Notify(Notice{Ready: true, Status: l.summary()})
 	return problems
@@ -101,7 +109,11 @@ func (l *loop) reload(trigger string, now time.Time) rules.Problems {
 // took notes and logs what was found in the rules.
 func (l *loop) took(problems rules.Problems) {
 	l.problems = problems
-	for _, p := range problems {
+	for i, p := range problems {
+		if i < mostLeftOut {
+			l.cfg.Timeline.Add(timeline.Entry{Kind: timeline.Agent, Rule: p.Rule, Bad: p.Severity != rules.Warning,
+				Text: fmt.Sprintf("%s:%d: %s", filepath.Base(p.File), p.Line, p.Summary)})
+		}
 		level := l.log.Error
 		if p.Severity == rules.Warning {
 			level = l.log.Warn

@@ -22,6 +22,7 @@ import (
 	"muster/publisher"
 	"muster/reconcile"
 	"muster/rules"
+	"muster/timeline"
 )
 
 // A Source is where the membership comes from. A *cluster.Node is one.
@@ -62,6 +63,8 @@ type Config struct {
 	// InsecureGossip lets rules act though gossip is neither encrypted nor
 	// kept on this host.
 	InsecureGossip bool
+	// Timeline is told what happens; nil: nobody looks.
+	Timeline *timeline.Log
 	// Blind does without the kernel's word on changed files; the resync finds
 	// them all the same.
 	Blind bool

@@ -25,6 +25,7 @@ type loop struct {
 	waiters  []*waiter
 	sources  *sources
 	actor    actor
+	news     news
 	heard    chan cluster.Event // events, once the runner has them
 }
 
@@ -125,6 +126,7 @@ func (l *loop) look(now time.Time) {
 	old := l.view
 	l.view = l.cfg.Source.View()
 	changes := l.view.Diff(old)
+	l.noteView(old, now)
 	for _, s := range l.states {
 		s.see(l.view, changes, now)
 		// A held rule hangs on more than its members.
@@ -145,6 +147,7 @@ func (l *loop) look(now time.Time) {
 
 // hear lets an event trigger the rules that name it.
 func (l *loop) hear(e cluster.Event, now time.Time) {
+	l.noteEvent(e)
 	for _, s := range l.states {
 		if s.inForce && s.rule.Triggered(e) {
 			s.mark("event "+e.Type+":"+e.Name, now)
@@ -184,8 +187,11 @@ func (l *loop) all(trigger string, now time.Time) {
 	}
 }
 
-// wake brings up to date the selections whose time has come.
+// wake brings up to date the selections whose time has come, and the timeline.
 func (l *loop) wake(now time.Time) {
+	if due := l.news.due(); !due.IsZero() && !now.Before(due) {
+		l.tellNews()
+	}
 	for _, s := range l.states {
 		if !s.wake.IsZero() && !now.Before(s.wake) && s.update(now, l.view, nil) {
 			s.mark("grace ended", now)
@@ -196,7 +202,7 @@ func (l *loop) wake(now time.Time) {
 // next is when the loop has something to do by itself; zero: never. What
 // waits for a pass to end is looked at when that ends.
 func (l *loop) next() time.Time {
-	var next time.Time
+	next := l.news.due()
 	for _, lane := range l.lanes {
 		waits := !l.view.Settled || l.taken(lane)
 		for _, s := range lane.rules {
@@ -270,7 +276,7 @@ func (l *loop) finish(p *pass, now time.Time) {
 	}
 	touched := false
 	for _, job := range p.jobs {
-		job.log(l.log)
+		job.tell(l.log, l.cfg.Timeline)
 		job.finish(l.view.Self, now)
 		touched = touched || job.state.touched
 		job.state.touched = false

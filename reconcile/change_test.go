@@ -70,7 +70,7 @@ func TestLastChange(t *testing.T) {
 	h.clock = h.clock.Add(time.Hour)
 	h.converge(good, InSync)
 	want.At, want.Files[0].Drift = h.clock, false // it was loaded meanwhile
-	for i := range want.Files { // with their paths by now
+	for i := range want.Files {                   // with their paths by now
 		want.Files[i].Path = []string{"a.conf", "b.conf"}[i]
 	}
 	h.changed(want)

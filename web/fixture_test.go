@@ -24,6 +24,7 @@ import (
 	"muster/metadata"
 	"muster/nodes"
 	"muster/services"
+	"muster/timeline"
 )
 
 // village is a membership that a test makes up.
@@ -106,8 +107,8 @@ func someVillage() village {
 }
 
 // newAgent runs an agent with ruleSet until the test ends, and waits until each
-// rule has been through a pass.
-func newAgent(t *testing.T) *agent.Agent {
+// rule has been through a pass. It tells past what happens.
+func newAgent(t *testing.T, past *timeline.Log) *agent.Agent {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "rules"), 0o755); err != nil {
@@ -123,7 +124,7 @@ func newAgent(t *testing.T) *agent.Agent {
 	}
 	a, err := agent.New(agent.Config{
 		Source: someVillage(), Actions: runner, Logger: log, Version: "1.2.3",
-		RulesDir: filepath.Join(dir, "rules"), StateDir: filepath.Join(dir, "state"), InsecureGossip: true, Blind: true,
+		RulesDir: filepath.Join(dir, "rules"), StateDir: filepath.Join(dir, "state"), InsecureGossip: true, Blind: true, Timeline: past,
 		Info: func() cluster.Info {
 			return cluster.Info{Name: "lb", Bind: "127.0.0.1:7946", Epoch: 1, Refused: map[string]uint64{"name": 2},
 				Conflicts: []cluster.Conflict{{Name: "web1"}}, Unreachable: []cluster.Unreachable{{Name: "web2"}}}
@@ -152,8 +153,9 @@ func newAgent(t *testing.T) *agent.Agent {
 // services that run until the test ends.
 func newConfig(t *testing.T) Config {
 	t.Helper()
-	a := newAgent(t)
-	return Config{Agent: a, Nodes: newBook(t, someVillage()), Metadata: newRegistry(t), Fleet: newFleet(t, a), Drain: newDrain(t)}
+	past := timeline.New(100)
+	a := newAgent(t, past)
+	return Config{Agent: a, Timeline: past, Nodes: newBook(t, someVillage()), Metadata: newRegistry(t), Fleet: newFleet(t, a), Drain: newDrain(t)}
 }
 
 // newFleet asks the members of someVillage, of whom nobody answers.

@@ -273,7 +273,7 @@ func TestSensitiveFilesStay(t *testing.T) {
 // A body that is too large is not read to its end, whatever it says of its
 // length.
 func TestBodies(t *testing.T) {
-	url := serveAPI(t, Config{Agent: newAgent(t)})
+	url := serveAPI(t, Config{Agent: newAgent(t, nil)})
 	large := bytes.Repeat([]byte(" "), 1<<20)
 	for _, length := range []int64{int64(len(large)), -1} {
 		r, err := http.NewRequestWithContext(t.Context(), "POST", url+"/v1/apply", io.NopCloser(bytes.NewReader(large)))

@@ -42,7 +42,7 @@ func line(text, series string) string {
 // nothing wrong with it.
 func TestMetrics(t *testing.T) {
 	mistaken := false
-	a := newAgent(t)
+	a := newAgent(t, nil)
 	api := New(Config{Agent: a, More: telemetry.NewMeter().Families, Configured: func() bool { return !mistaken }})
 	text := scrape(t, api)
 	for series, want := range map[string]string{
@@ -107,7 +107,7 @@ func promtool(t *testing.T, text string, args ...string) {
 
 // Two scrapes of the same numbers have their lines in the same order.
 func TestMetricsAreInOrder(t *testing.T) {
-	api := New(Config{Agent: newAgent(t)})
+	api := New(Config{Agent: newAgent(t, nil)})
 	names := regexp.MustCompile(`(?m) \S+$`)
 	first := names.ReplaceAllString(scrape(t, api), "")
 	for range 5 {
@@ -124,7 +124,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := scrape(t, New(Config{Agent: newAgent(t), More: telemetry.NewMeter().Families}))
+	text := scrape(t, New(Config{Agent: newAgent(t, nil), More: telemetry.NewMeter().Families}))
 	var measured, documented []string
 	for _, m := range regexp.MustCompile(`(?m)^# TYPE (\S+) (\S+)$`).FindAllStringSubmatch(text, -1) {
 		measured = append(measured, m[1]+" "+m[2])
@@ -164,7 +164,7 @@ func BenchmarkAboutRules(b *testing.B) {
 
 // When an agent is alive, and when it is ready.
 func TestHealth(t *testing.T) {
-	a := newAgent(t)
+	a := newAgent(t, nil)
 	api := New(Config{Agent: a})
 	if code, text := local(api, "GET", "/healthz", ""); code != 200 || text != "{\"ok\":true}\n" {
 		t.Errorf("alive: %d %s", code, text)
@@ -204,7 +204,7 @@ func TestHealth(t *testing.T) {
 
 // What everybody may ask takes turns, and waits no longer than it may.
 func TestTurns(t *testing.T) {
-	api := New(Config{Agent: newAgent(t)})
+	api := New(Config{Agent: newAgent(t, nil)})
 	api.turn <- struct{}{}
 	for path, want := range map[string]int{"/metrics": 503, "/readyz": 503, "/healthz": 200, "/v1/status": 200} {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)

@@ -21,7 +21,9 @@ import (
 	"muster/fleet"
 	"muster/nodes"
 	"muster/publisher"
+	"muster/reconcile"
 	"muster/rules"
+	"muster/timeline"
 )
 
 // A document is what the tests need of an OpenAPI document.
@@ -254,7 +256,7 @@ func TestOpenAPIHasTheFields(t *testing.T) {
 		"ApplyRequest": ApplyRequest{}, "EventRequest": EventRequest{}, "Failure": Failure{}, "Health": Health{},
 		"NodesReport": nodes.Report{}, "FoundService": publisher.Found{}, "MetaData": MetaData{},
 		"AlivePeers": AlivePeers{}, "Monitoring": Monitoring{}, "WorkingNodes": WorkingNodes{}, "ServiceList": ServiceList{},
-		"FleetReport": fleet.Report{}, "DrainState": drain.State{},
+		"FleetReport": fleet.Report{}, "DrainState": drain.State{}, "Entry": timeline.Entry{}, "Change": reconcile.Change{},
 	} {
 		for _, bad := range compare(reflect.TypeOf(v), schema{Ref: "#/components/schemas/" + name}, name) {
 			t.Error(bad)
@@ -343,9 +345,18 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	for _, rule := range []string{"web", "secret", "held", "broken", "elsewhere", "deploy"} {
 		get("/v1/rules/{rule}", "/v1/rules/"+rule, 200)
 		get("/v1/rules/{rule}/explain", "/v1/rules/"+rule+"/explain", 200)
+		get("/v1/rules/{rule}/change", "/v1/rules/"+rule+"/change", 200)
 	}
 	get("/v1/rules/{rule}", "/v1/rules/none", 404)
 	get("/v1/rules/{rule}/explain", "/v1/rules/none/explain", 404)
+	get("/v1/rules/{rule}/change", "/v1/rules/none/change", 404)
+	if list := decoded(t, get("/v1/timeline", "/v1/timeline", 200)).([]any); len(list) < 4 {
+		t.Errorf("%d entries", len(list))
+	}
+	if list := decoded(t, get("/v1/timeline", "/v1/timeline?after=2", 200)).([]any); list[0].(map[string]any)["id"] != 3.0 {
+		t.Errorf("after 2 comes %v", list[0])
+	}
+	get("/v1/timeline", "/v1/timeline?after=-1", 400)
 	if list := decoded(t, get("/v1/files", "/v1/files", 200)).([]any); len(list) < 3 {
 		t.Errorf("%d files", len(list))
 	}

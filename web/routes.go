@@ -19,6 +19,7 @@ import (
 	"muster/nodes"
 	"muster/reconcile"
 	"muster/rules"
+	"muster/timeline"
 )
 
 // A Config is what an API needs.
@@ -28,6 +29,7 @@ type Config struct {
 	Metadata *metadata.Registry // what the node has been given to run
 	Fleet    *fleet.Fleet       // how all nodes stand
 	Drain    *drain.Drain       // whether the node drains
+	Timeline *timeline.Log      // what has happened lately; nil: nothing
 	// Gate says who may do what over TCP; nil: there is no Remote.
 	Gate *Gate
 	// Configured reports whether the configuration that was read last is good;
@@ -110,6 +112,10 @@ func (a *API) routes(local bool) []route {
 			e.RuleStatus = withhold(local, []agent.RuleStatus{e.RuleStatus})[0]
 			return e, err
 		})},
+		{"GET", "/v1/rules/{rule}/change", read, serve(func(r *http.Request) (reconcile.Change, error) {
+			return g.LastChange(r.Context(), r.PathValue("rule"))
+		})},
+		{"GET", "/v1/timeline", read, serve(a.happened)},
 		{"GET", "/v1/files", read, serve(func(r *http.Request) ([]File, error) {
 			return a.files(r.Context(), local)
 		})},

@@ -65,7 +65,7 @@ func TestTLS(t *testing.T) {
 		t.Errorf("without files: %v", err)
 	}
 	newCertificate(t, p.Cert, p.Key, "first", 0)
-	api := New(Config{Agent: newAgent(t), Gate: &Gate{Token: token, ReadToken: readerToken}})
+	api := New(Config{Agent: newAgent(t, nil), Gate: &Gate{Token: token, ReadToken: readerToken}})
 	url := "https" + strings.TrimPrefix(serveOn(t, api.Remote(), p), "http")
 	subject := func() string {
 		t.Helper()

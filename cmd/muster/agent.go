@@ -21,6 +21,7 @@ import (
 	"muster/rpc"
 	"muster/rules"
 	"muster/telemetry"
+	"muster/timeline"
 	"muster/web"
 )
 
@@ -99,12 +100,12 @@ func loadConfig(flags config.Flags) (config.Config, rules.Problems) {
 
 // assemble makes what an agent consists of. Nothing happens on the network.
 func assemble(cfg config.Config, log *agentLog) (*services, error) {
-	s := &services{log: log, meter: telemetry.NewMeter()}
+	s := &services{log: log, meter: telemetry.NewMeter(), past: timeline.New(timelineSize)}
 	s.handlers.Store(&cfg.Handlers)
 	keys := trusted(cfg.TrustedKeys, log.Logger)
 	runner, err := actions.Open(actions.Config{
 		StateDir: cfg.State.Dir, Logger: log.Logger, Trusted: keys,
-		MaxAge: cfg.EventMaxAge, Socket: cfg.HTTP.Socket, HandlerTimeout: cfg.HandlerTimeout,
+		MaxAge: cfg.EventMaxAge, Socket: cfg.HTTP.Socket, HandlerTimeout: cfg.HandlerTimeout, Timeline: s.past,
 		Send: func(ctx context.Context, name string, payload []byte) error {
 			return s.member.Send(ctx, name, payload, false) // each of several is to be acted on
 		},
@@ -130,7 +131,7 @@ func assemble(cfg config.Config, log *agentLog) (*services, error) {
 		Source: s.member, Events: events.C, Lost: events.Lost, Info: s.member.Info, Send: s.member.Send,
 		Actions: runner, Handlers: cfg.Handlers, HandlersDir: cfg.HandlersDir, InsecureGossip: cfg.InsecureGossip,
 		RulesDir: cfg.Rules.Dir, RulesOptional: cfg.Rules.Dir == config.DefaultRulesDir, StateDir: cfg.State.Dir, Resync: cfg.Rules.Resync,
-		Logger: log.Logger, Notify: notify(log.Logger), Watchdog: watchdogInterval(), Version: version(), Services: s.offers.Report,
+		Logger: log.Logger, Notify: notify(log.Logger), Watchdog: watchdogInterval(), Version: version(), Services: s.offers.Report, Timeline: s.past,
 	}); err != nil {
 		return nil, err
 	}

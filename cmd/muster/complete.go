@@ -48,8 +48,13 @@ func (a *app) completesMember(cmd *cobra.Command, n int) {
 
 // completesFlag has it complete the value of a flag with them.
 func (a *app) completesFlag(cmd *cobra.Command, flag string) {
-	err := cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-		return a.rpcMemberNames(cmd), cobra.ShellCompDirectiveNoFileComp
+	completesFlagWith(cmd, flag, func() []string { return a.rpcMemberNames(cmd) })
+}
+
+// completesFlagWith has it complete the value of a flag with names.
+func completesFlagWith(cmd *cobra.Command, flag string, names func() []string) {
+	err := cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return names(), cobra.ShellCompDirectiveNoFileComp
 	})
 	if err != nil {
 		panic(err) // there is no such flag

@@ -9,7 +9,7 @@ import (
 func (s *services) listenHTTP() (err error) {
 	cfg := s.cfg.HTTP
 	api := web.Config{
-		Agent: s.keeper, Nodes: s.nodes, Metadata: s.runs, Fleet: s.fleet, Drain: s.drain, Configured: func() bool { return !s.mistaken.Load() },
+		Agent: s.keeper, Nodes: s.nodes, Metadata: s.runs, Fleet: s.fleet, Drain: s.drain, Timeline: s.past, Configured: func() bool { return !s.mistaken.Load() },
 	}
 	if s.node != nil { // the agent that is followed has numbers of its own
 		api.More = s.meter.Families

@@ -23,6 +23,7 @@ import (
 	"muster/rpc"
 	"muster/rules"
 	"muster/telemetry"
+	"muster/timeline"
 	"muster/web"
 )
 
@@ -54,6 +55,7 @@ type services struct {
 	runs   *metadata.Registry
 	fleet  *fleet.Fleet
 	drain  *drain.Drain
+	past   *timeline.Log         // what has happened
 	ears   *cluster.Subscription // for mux
 	mux    cluster.Mux           // what the agent itself answers and notes
 	offers *publisher.Publisher
