@@ -184,6 +184,7 @@ func (r *Runner) signed(l *lane, h *heard, j *job) bool {
 	}
 	if h.err != nil && r.tell(l) {
 		r.log.Warn("an event is refused", "rule", l.name, "event", describe(h.raw, nil), "error", h.err)
+		r.note(l, true, describe(h.raw, nil)+" is refused: its signature is missing, too old or not a trusted one")
 	}
 	return false
 }
@@ -224,6 +225,7 @@ func (r *Runner) drop(l *lane, e cluster.Event, member *cluster.Member) {
 	l.untold++
 	if r.tell(l) {
 		r.log.Warn("the queue is full", l.kind, l.name, "queue", l.limit(), "event", describe(e, member), "dropped", l.untold)
+		r.note(l, true, "the queue is full: "+describe(e, member)+" is dropped")
 		l.untold = 0
 	}
 }

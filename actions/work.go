@@ -2,12 +2,10 @@ package actions
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
 	"muster/command"
-	"muster/timeline"
 )
 
 // wake sees to it that there is a worker if there is work.
@@ -125,6 +123,7 @@ func (r *Runner) unfit(l *lane, j *job) bool {
 	l.refuse(reason)
 	if r.tell(l) {
 		r.log.Warn("an action is refused", l.kind, l.name, "event", describe(j.event, j.member), "reason", reason, "alive", r.world.alive)
+		r.note(l, true, "acting on "+describe(j.event, j.member)+" is refused: "+reason)
 	}
 	if j.entry != nil {
 		r.finish(j.entry, "refused: "+reason)
@@ -173,10 +172,10 @@ func (r *Runner) perform(ctx context.Context, l *lane, j *job) {
 	switch {
 	case !told:
 	case err != nil:
-		r.note(l, what, err)
+		r.note(l, true, "acting on "+what+" failed"+ending(err))
 		r.log.Warn("an action failed", l.kind, l.name, "event", what, "took", last.Took, "error", last.Verdict)
 	default:
-		r.note(l, what, nil)
+		r.note(l, false, "acted on "+what)
 		r.log.Info("acted", l.kind, l.name, "event", what, "took", last.Took, "result", last.Verdict)
 	}
 	if j.entry == nil {
@@ -186,25 +185,6 @@ func (r *Runner) perform(ctx context.Context, l *lane, j *job) {
 		return // stopped in the middle: it stays one that was begun
 	}
 	r.finish(j.entry, verdict)
-}
-
-// note puts an action that has ended on the timeline; what it printed is for
-// the log and the status alone.
-func (r *Runner) note(l *lane, event string, err error) {
-	e := timeline.Entry{Kind: timeline.Action, Text: "acted on " + event}
-	if l.kind == KindRule {
-		e.Rule = l.name
-	} else {
-		e.Text = "handler " + l.name + " " + e.Text
-	}
-	if err != nil {
-		e.Bad = true
-		e.Text += ": failed"
-		if failed := (*runError)(nil); errors.As(err, &failed) {
-			e.Text += ", " + failed.result.Verdict()
-		}
-	}
-	r.c.Timeline.Add(e)
 }
 
 const maxVerdict = 800 // bytes

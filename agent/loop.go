@@ -190,7 +190,7 @@ func (l *loop) all(trigger string, now time.Time) {
 // wake brings up to date the selections whose time has come, and the timeline.
 func (l *loop) wake(now time.Time) {
 	if due := l.news.due(); !due.IsZero() && !now.Before(due) {
-		l.tellNews()
+		l.catchUp()
 	}
 	for _, s := range l.states {
 		if !s.wake.IsZero() && !now.Before(s.wake) && s.update(now, l.view, nil) {
@@ -274,6 +274,7 @@ func (l *loop) finish(p *pass, now time.Time) {
 	for _, key := range p.lane.keys {
 		delete(l.busy, key)
 	}
+	l.catchUp() // what the passes were about comes before what came of them
 	touched := false
 	for _, job := range p.jobs {
 		job.tell(l.log, l.cfg.Timeline)

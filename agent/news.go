@@ -14,7 +14,8 @@ import (
 
 // A news puts on the timeline what becomes of the membership. It goes by what
 // the views say and not by events, so that it misses nobody; and a little
-// later, so that a thousand who join within a moment are one line.
+// later, so that a thousand who join within a moment are one line, but before
+// what comes of it.
 type news struct {
 	told    cluster.View // how far the timeline tells; unsettled: nothing has been told
 	waiting settle       // for the view to come to rest
@@ -49,8 +50,11 @@ func (l *loop) noteView(old cluster.View, now time.Time) {
 	}
 }
 
-// tellNews tells what became of the membership since it was told of last.
-func (l *loop) tellNews() {
+// catchUp tells what became of the membership since it was told of last.
+func (l *loop) catchUp() {
+	if !l.news.waiting.pending() {
+		return
+	}
 	old, v := l.news.told, l.view
 	l.news.told = v
 	l.news.waiting.clear()
