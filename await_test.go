@@ -69,8 +69,10 @@ func attempt(ts *testscript.TestScript, args []string) (string, error) {
 	case len(args) == 3 && args[0] == "serves":
 		body, err := get(args[2])
 		return body, errors.Join(err, match(args[1], body))
+	case len(args) == 3 && args[0] == "sees":
+		return "", theBrowser(ts).sees(args[1], args[2])
 	}
-	ts.Fatalf("what can be waited for is: exec PROGRAM..., prints PATTERN PROGRAM..., grep PATTERN FILE, exists FILE, serves PATTERN URL")
+	ts.Fatalf("what can be waited for is: exec PROGRAM..., prints PATTERN PROGRAM..., grep PATTERN FILE, exists FILE, serves PATTERN URL, sees PATTERN SELECTOR")
 	return "", nil
 }
 

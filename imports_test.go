@@ -51,9 +51,10 @@ var house = map[string][]string{
 	"rpc":            {"cluster", "logs"},
 	"actions":        {"cluster", "rules", "command", "signing", "statedir", "timeline"},
 	"agent":          {"cluster", "rules", "templates", "config", "command", "reconcile", "actions", "haproxy", "services", "publisher", "timeline"},
-	"web":            {"agent", "timeline", "cluster", "rules", "nodes", "metadata", "fleet", "drain", "publisher", "reconcile", "actions", "exposition"}, // all but the first and last for their values
-	"demo":           {"agent", "reconcile", "web", "command"},                                                                                            // the demo's own cluster: it runs nodes and asks one of them
-	"cmd/muster":     {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "nodes", "metadata", "fleet", "drain", "examples", "services", "publisher", "exposition", "timeline"},
+	"page":           {"agent", "nodes", "fleet", "timeline", "publisher", "cluster", "rules", "reconcile", "actions"},                                            // from publisher on for their values
+	"web":            {"page", "agent", "timeline", "cluster", "rules", "nodes", "metadata", "fleet", "drain", "publisher", "reconcile", "actions", "exposition"}, // all but the first and last for their values
+	"demo":           {"agent", "reconcile", "web", "command"},                                                                                                    // the demo's own cluster: it runs nodes and asks one of them
+	"cmd/muster":     {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "nodes", "metadata", "fleet", "drain", "examples", "services", "publisher", "exposition", "timeline", "page"},
 	"services/bzip2": {}, // what services compresses its tag with
 
 	// Rule sets, for init.
@@ -78,12 +79,12 @@ var owners = map[string][]string{
 	"github.com/hashicorp/hcl":            {"rules", "config"},
 	"github.com/zclconf/go-cty":           {"rules", "config"},
 	"text/template":                       {"templates"},
-	"html/template":                       {"web"},
+	"html/template":                       {"page"},
 	"github.com/Masterminds/sprig":        {"templates"},
 	"os/exec":                             {"command", "demo", "install/licenses"}, // demo: nodes, children in its own process group
 	"github.com/fsnotify/fsnotify":        {"reconcile", "agent"},
 	"github.com/google/renameio":          {"reconcile", "cluster", "cmd/muster"}, // cmd/muster: fmt, test
-	"net/http":                            {"web", "demo"},                        // demo: the nodes' service, and requests to it
+	"net/http":                            {"web", "page", "demo"},                // demo: the nodes' service, and requests to it
 	"github.com/prometheus/client_golang": {},                                     // 2.4 MB with its protobuf: exposition writes the format
 	"github.com/coreos/go-systemd":        {"agent", "cmd/muster"},
 	"github.com/spf13/cobra":              {"cmd/muster"},

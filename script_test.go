@@ -33,7 +33,8 @@ import (
 //	ended NAME [CODE|SIGNAL]    wait for its end; it must have exited with CODE (0)
 //	eventually [!] COMMAND...   wait for one of: exec PROGRAM ARG...,
 //	                            prints PATTERN PROGRAM ARG..., grep PATTERN FILE,
-//	                            exists FILE, serves PATTERN URL
+//	                            exists FILE, serves PATTERN URL,
+//	                            sees PATTERN SELECTOR (in the browser)
 //	steady COMMAND...           the same must hold now, and for a second
 //	json FILE PATH VALUE        in a JSON file (or stdout), the value at PATH
 //	                            (a.b.0.c) is VALUE, as JSON or a bare word
@@ -42,6 +43,10 @@ import (
 //	load start URL              send requests, each on a new connection
 //	load stop [MAX]             at most MAX (0) of them failed
 //	fetch URL                   its body becomes stdout
+//	browser open URL            show a page in chromium; then click SELECTOR,
+//	                            write SELECTOR TEXT, paste SELECTOR FILE, press KEY,
+//	                            is VALUE EXPRESSION; view NAME (it must fit a desk and a phone; pictures
+//	                            go to $MUSTER_VIEWS), quiet (nothing was complained of)
 //	hostile KIND ADDR           send a malformed gossip packet to ADDR
 //	flood N NAME                send N user events through the RPC, and see that
 //	                            each one is accounted for
@@ -104,6 +109,7 @@ func TestScripts(t *testing.T) {
 			"lines":         lines,
 			"load":          loadCommand,
 			"fetch":         fetch,
+			"browser":       browserCommand,
 			"hostile":       hostile,
 			"flood":         flood,
 			"notify-socket": notifySocket,
@@ -134,6 +140,9 @@ func setUp(env *testscript.Env) error {
 	p := newProcesses(env)
 	env.Values[processesKey{}] = p
 	env.Defer(p.end)
+	b := &browser{}
+	env.Values[browserKey{}] = b
+	env.Defer(b.end)
 	env.Values[loadKey{}] = &traffic{}
 	env.Defer(func() { env.Values[loadKey{}].(*traffic).halt() })
 	if err := os.Mkdir(filepath.Join(env.WorkDir, "no-rules"), 0o755); err != nil {

@@ -102,16 +102,16 @@ func TestQuote(t *testing.T) {
 }
 
 func TestSites(t *testing.T) {
-	for _, all := range [][]site{neighbours(5, 7946, 8080), flatmates(5, 20000)} {
+	for _, all := range [][]site{neighbours(5, 7946, 8080, 8088), flatmates(5, 20000)} {
 		seen := map[string]bool{}
 		for _, s := range all {
 			if !s.addr.IsLoopback() {
 				t.Errorf("%s is not on the loopback interface", s.addr)
 			}
-			seen[s.gossipAt()], seen[s.serviceAt()] = true, true
+			seen[s.gossipAt()], seen[s.serviceAt()], seen[s.pageAt()] = true, true, true
 		}
-		if len(seen) != 10 {
-			t.Errorf("5 nodes have %d addresses with ports, want 10", len(seen))
+		if len(seen) != 15 {
+			t.Errorf("5 nodes have %d addresses with ports, want 15", len(seen))
 		}
 	}
 	found, err := sites(5)

@@ -82,6 +82,7 @@ func (s *stage) printUse() {
 	if s.nginx != "" {
 		s.say("   curl %s", s.url())
 	}
+	s.say("\nIn a browser: %s", s.page())
 	s.say("\nFiles: %s", s.path("{nginx,haproxy,ansible}"))
 	s.say("Rules: %s", s.path("rules.d"))
 	s.say("Logs: %s", s.path("nodes"))

@@ -81,3 +81,6 @@ func (s *stage) startNginx(ctx context.Context) error {
 
 // url is where nginx serves.
 func (s *stage) url() string { return fmt.Sprintf("http://%s/", s.sites[lb].serviceAt()) }
+
+// page is where lb shows how everything is.
+func (s *stage) page() string { return fmt.Sprintf("http://%s/", s.sites[lb].pageAt()) }

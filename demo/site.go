@@ -8,15 +8,16 @@ import (
 	"net/netip"
 )
 
-// A site is where a node is: an address, the port of its gossip (UDP and TCP)
-// and the port of its service.
+// A site is where a node is: an address, the port of its gossip (UDP and TCP),
+// that of its service, and that of its page, if it has one.
 type site struct {
-	addr            netip.Addr
-	gossip, service uint16
+	addr                  netip.Addr
+	gossip, service, page uint16
 }
 
 func (s site) gossipAt() string  { return netip.AddrPortFrom(s.addr, s.gossip).String() }
 func (s site) serviceAt() string { return netip.AddrPortFrom(s.addr, s.service).String() }
+func (s site) pageAt() string    { return netip.AddrPortFrom(s.addr, s.page).String() }
 
 // sites finds room for n nodes. Five neighbours somewhere in 127.0.0.0/8 with
 // the usual ports are best, then with other ports, for somebody may listen on
@@ -28,10 +29,10 @@ func sites(n int) ([]site, error) {
 		var found []site
 		switch {
 		case attempt < 5:
-			found = neighbours(n, 7946, 8080)
+			found = neighbours(n, 7946, 8080, 8088)
 		case attempt < 15:
 			port := somePort()
-			found = neighbours(n, port, port+1)
+			found = neighbours(n, port, port+1, port+2)
 		default:
 			found = flatmates(n, somePort())
 		}
@@ -44,11 +45,11 @@ func sites(n int) ([]site, error) {
 
 // neighbours are n addresses of one random network in 127.0.0.0/8, less its
 // first sixteenth, which people use.
-func neighbours(n int, gossip, service uint16) []site {
+func neighbours(n int, gossip, service, page uint16) []site {
 	x, y := byte(16+rand.N(239)), byte(rand.N(256))
 	var list []site
 	for i := range n {
-		list = append(list, site{netip.AddrFrom4([4]byte{127, x, y, byte(i + 1)}), gossip, service})
+		list = append(list, site{netip.AddrFrom4([4]byte{127, x, y, byte(i + 1)}), gossip, service, page})
 	}
 	return list
 }
@@ -57,7 +58,7 @@ func neighbours(n int, gossip, service uint16) []site {
 func flatmates(n int, first uint16) []site {
 	var list []site
 	for i := range uint16(n) {
-		list = append(list, site{netip.AddrFrom4([4]byte{127, 0, 0, 1}), first + 2*i, first + 2*i + 1})
+		list = append(list, site{netip.AddrFrom4([4]byte{127, 0, 0, 1}), first + 3*i, first + 3*i + 1, first + 3*i + 2})
 	}
 	return list
 }
@@ -74,7 +75,7 @@ func free(all []site) error {
 		}
 	}()
 	for _, s := range all {
-		for _, at := range []string{s.gossipAt(), s.serviceAt()} {
+		for _, at := range []string{s.gossipAt(), s.serviceAt(), s.pageAt()} {
 			ln, err := net.Listen("tcp", at)
 			if err != nil {
 				return err

@@ -95,12 +95,14 @@ func (s *stage) furnish() error {
 }
 
 // config is the muster.hcl of a node. lb knows where the first ones are, and
-// goes without a word, so that the demo ends fast. Serf's RPC is served on the
+// goes without a word, so that the demo ends fast; it has a page, which everybody
+// on this machine may look at. Serf's RPC is served on the
 // sockets alone: its port is for whoever runs Serf on this machine.
 func (s *stage) config(name string, at site) string {
-	seeds, dir, leave := []string{lb}, "nodes/none", ""
+	seeds, dir, leave, page := []string{lb}, "nodes/none", "", ""
 	if name == lb {
 		seeds, dir = []string{"web1", "web2", "app1"}, "rules.d"
+		page = fmt.Sprintf("\n  address = %s\n  read    = \"open\"", quote(at.pageAt()))
 		leave = "\n  leave_on_terminate      = false\n  skip_leave_on_interrupt = true"
 	}
 	for i, seed := range seeds {
@@ -114,11 +116,13 @@ func (s *stage) config(name string, at site) string {
   tags       = { role = %s, port = %d }%s
 }
 rules { dir = %s }
-http { socket = %s }
+http {
+  socket = %s%s
+}
 log { format = "json" }
 state { dir = %s }
 `, quote(name), quote(at.gossipAt()), strings.Join(seeds, ", "), quote(role(name)), at.service, leave,
-		quote(s.path(dir)), quote(s.node(name, "sock")), quote(s.node(name, "state")))
+		quote(s.path(dir)), quote(s.node(name, "sock")), page, quote(s.node(name, "state")))
 }
 
 // role is a node's name without its number.

@@ -74,6 +74,7 @@ func (s *stage) curtain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.say("   lb shows all this in a browser, too: %s", s.page())
 	if s.nginx == "" {
 		s.say("   nginx does not run here, so no requests are sent; its file is kept all the same.")
 		return nil

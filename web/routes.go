@@ -17,6 +17,7 @@ import (
 	"muster/fleet"
 	"muster/metadata"
 	"muster/nodes"
+	"muster/page"
 	"muster/reconcile"
 	"muster/rules"
 	"muster/timeline"
@@ -30,6 +31,7 @@ type Config struct {
 	Fleet    *fleet.Fleet       // how all nodes stand
 	Drain    *drain.Drain       // whether the node drains
 	Timeline *timeline.Log      // what has happened lately; nil: nothing
+	Page     *page.Page         // all that, to be looked at
 	// Gate says who may do what over TCP; nil: there is no Remote.
 	Gate *Gate
 	// Configured reports whether the configuration that was read last is good;
@@ -172,6 +174,12 @@ func (a *API) handler(local bool) http.Handler {
 		}
 		mux.HandleFunc(r.method+" "+r.path, answer)
 	}
+	for _, v := range a.views() {
+		if !local {
+			v.answer = a.admit(v)
+		}
+		mux.HandleFunc(v.pattern, v.answer)
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { answerNoRoute(mux, w, r) })
 	if local {
 		return plain(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -195,6 +203,10 @@ func answerNoRoute(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 	if len(methods) > 0 {
 		w.Header().Set("Allow", strings.Join(methods, ", "))
 		answer(w, nil, fmt.Errorf("%w: %s for %s, which takes %s", errNoMethod, r.Method, r.URL.Path, strings.Join(methods, ", ")))
+		return
+	}
+	if strings.HasPrefix(r.Header.Get("Accept"), "text/html") {
+		page.Refuse(w, http.StatusNotFound, "There is nothing at this address.")
 		return
 	}
 	answer(w, nil, fmt.Errorf("%w: %s %s", errNoEndpoint, r.Method, r.URL.Path))

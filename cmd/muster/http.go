@@ -2,6 +2,7 @@ package main
 
 import (
 	"muster/config"
+	"muster/page"
 	"muster/web"
 )
 
@@ -11,6 +12,8 @@ func (s *services) listenHTTP() (err error) {
 	api := web.Config{
 		Agent: s.keeper, Nodes: s.nodes, Metadata: s.runs, Fleet: s.fleet, Drain: s.drain, Timeline: s.past, Configured: func() bool { return !s.mistaken.Load() },
 	}
+	s.page = page.New(page.Config{Agent: s.keeper, Nodes: s.nodes, Fleet: s.fleet, Timeline: s.past})
+	api.Page = s.page
 	if s.node != nil { // the agent that is followed has numbers of its own
 		api.More = s.meter.Families
 	}

@@ -19,6 +19,7 @@ import (
 	"muster/fleet"
 	"muster/metadata"
 	"muster/nodes"
+	"muster/page"
 	"muster/publisher"
 	"muster/rpc"
 	"muster/rules"
@@ -62,6 +63,7 @@ type services struct {
 	api    net.Listener
 	http   net.Listener // nil: no TCP
 	web    *web.API
+	page   *page.Page
 	meter  *telemetry.Meter
 	rpc    *rpc.Server // nil: an agent is followed
 	rpcs   []net.Listener
@@ -108,6 +110,7 @@ func (s *services) run(parent context.Context) error {
 	group.Go(func() error { return s.drain.Run(ctx) })
 	group.Go(func() error { s.mux.Serve(ctx, s.ears); return nil })
 	group.Go(func() error { return s.offers.Run(ctx) })
+	group.Go(func() error { return s.page.Run(ctx) })
 	group.Go(func() error { return web.Serve(ctx, s.api, s.web.Local(), s.log.Logger) })
 	if s.http != nil {
 		group.Go(func() error { return web.Serve(ctx, s.http, s.web.Remote(), s.log.Logger) })

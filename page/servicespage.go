@@ -1,0 +1,36 @@
+package page
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"muster/publisher"
+)
+
+// A serviceRow is a service of a node.
+type serviceRow struct {
+	Type, Description, Host, Address, Port, Attributes, Node string
+}
+
+// servicesPage is the page of what live members offer.
+func (p *Page) servicesPage(_ context.Context, s *snapshot, r *http.Request) (document, error) {
+	q := queryOf(r)
+	words, found := q.words(), []publisher.Found{}
+	for _, f := range s.services {
+		if matches(words, f.Type, f.Description, f.Host, f.IP, ":"+f.Port, f.Text, f.Node) {
+			found = append(found, f)
+		}
+	}
+	shown, page := cut(found, q, "service", len(s.services))
+	d := document{title: "services – muster", template: "services", query: q, lists: []string{"services"}, parts: []part{{"pager", "", "pager", page}}}
+	for _, f := range shown {
+		row := serviceRow{f.Type, f.Description, f.Host, f.IP, f.Port, f.Text, f.Node}
+		for _, text := range []*string{&row.Type, &row.Description, &row.Host, &row.Address, &row.Port, &row.Attributes} {
+			*text = visible(clip(*text, 200))
+		}
+		id := fmt.Sprintf("service:%s:%s:%s", f.Node, f.Type, f.Port)
+		d.parts = append(d.parts, part{id, "services", "service-row", row})
+	}
+	return d, nil
+}

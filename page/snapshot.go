@@ -1,0 +1,75 @@
+package page
+
+import (
+	"context"
+	"time"
+
+	"muster/agent"
+	"muster/fleet"
+	"muster/nodes"
+	"muster/publisher"
+)
+
+// fresh is for how long a snapshot is shown: all who look share it.
+const fresh = 700 * time.Millisecond
+
+// A snapshot is how everything is at one moment. Nothing changes it.
+type snapshot struct {
+	at       time.Time
+	status   agent.Status
+	rules    []agent.RuleStatus // also those that act, by name
+	nodes    nodes.Report
+	fleet    map[string]*fleet.Node // by name; nil: not asked yet
+	services []publisher.Found
+	offered  map[string][]publisher.Found // by the node that offers them
+}
+
+// look returns how everything is, and has the nodes asked.
+func (p *Page) look(ctx context.Context) (*snapshot, error) {
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	select {
+	case p.wanted <- struct{}{}:
+	default:
+	}
+	if p.latest != nil && time.Since(p.latest.at) < fresh {
+		return p.latest, nil
+	}
+	s := &snapshot{at: time.Now(), nodes: p.c.Nodes.Look(ctx, 0), offered: map[string][]publisher.Found{}}
+	var err error
+	if s.status, err = p.c.Agent.Status(ctx); err != nil {
+		return nil, err
+	}
+	if s.rules, err = p.c.Agent.Rules(ctx); err != nil {
+		return nil, err
+	}
+	s.services, _ = publisher.Find(p.c.Agent.Members(), "", "") // what cannot be read is not there
+	for _, f := range s.services {
+		s.offered[f.Node] = append(s.offered[f.Node], f)
+	}
+	p.mu.Lock()
+	report := p.fleet
+	p.mu.Unlock()
+	if report != nil {
+		s.fleet = make(map[string]*fleet.Node, len(report.Nodes))
+		for i := range report.Nodes {
+			s.fleet[report.Nodes[i].Name] = &report.Nodes[i]
+		}
+	}
+	p.latest = s
+	return s, nil
+}
+
+// node returns what is known of a node.
+func (s *snapshot) node(name string) (nodes.Node, bool) {
+	for _, n := range s.nodes.Nodes {
+		if n.Name == name {
+			return n, true
+		}
+	}
+	return nodes.Node{}, false
+}

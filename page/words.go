@@ -1,0 +1,238 @@
+package page
+
+import (
+	"fmt"
+	"html/template"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"muster/agent"
+	"muster/cluster"
+	"muster/fleet"
+	"muster/nodes"
+	"muster/reconcile"
+)
+
+// words are the functions of the templates.
+var words = template.FuncMap{
+	"ago":    func(t time.Time) moment { return moment{t} },
+	"took":   took,
+	"diff":   diffLines,
+	"argv":   argv,
+	"plural": plural,
+	"join":   func(list []string) string { return strings.Join(list, ", ") },
+}
+
+// A moment is when something was, for the template of that name.
+type moment struct{ time.Time }
+
+// Machine is for programs, and Human for those without scripts.
+func (m moment) Machine() string { return m.UTC().Format("2006-01-02T15:04:05.000Z") }
+func (m moment) Human() string   { return m.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// A state is how something is: never by its colour alone.
+type state struct {
+	Symbol string
+	Word   string
+	Class  string // good, bad, warn, idle: its colour
+}
+
+// memberState is Serf's word on a member, and that it drains.
+func memberState(n nodes.Node) state {
+	s := map[cluster.Status]state{
+		cluster.Alive:   {"●", "alive", "good"},
+		cluster.Failed:  {"✕", "failed", "bad"},
+		cluster.Leaving: {"◐", "leaving", "warn"},
+		cluster.Left:    {"○", "left", "idle"},
+	}[n.Status]
+	switch {
+	case s.Word == "":
+		s = state{"?", string(n.Status), "idle"}
+	case n.Status == cluster.Alive && n.Suspected:
+		s.Class = "warn"
+	}
+	if (cluster.Member{Tags: n.Tags}).Draining() {
+		s.Word += ", draining"
+		if s.Class == "good" {
+			s = state{"▽", s.Word, "warn"}
+		}
+	}
+	return s
+}
+
+// ruleState is how a rule or a file is.
+func ruleState(s reconcile.State, busy bool) state {
+	out, known := map[reconcile.State]state{
+		reconcile.InSync:   {"✓", "in sync", "good"},
+		reconcile.Drifted:  {"≠", "drifted", "warn"},
+		reconcile.Held:     {"‖", "held", "warn"},
+		reconcile.Failed:   {"✕", "failed", "bad"},
+		reconcile.Owed:     {"↻", "reload owed", "bad"},
+		reconcile.Orphaned: {"∅", "orphaned", "warn"},
+		reconcile.Pending:  {"…", "pending", "idle"},
+		agent.NotInForce:   {"–", "not in force", "idle"},
+		agent.Acts:         {"▶", "acts on events", "good"},
+	}[s]
+	if !known {
+		out = state{"?", string(s), "idle"}
+	}
+	if busy && s == reconcile.InSync {
+		out = state{"…", "a change is on its way", "idle"}
+	}
+	return out
+}
+
+// fleetState is how the rules of a node stand, by its own word, and why.
+func fleetState(n *fleet.Node) (s state, why string) {
+	switch {
+	case n == nil || n.Kind == "":
+		return state{}, ""
+	case n.Problem != "":
+		return state{"?", "unreadable", "warn"}, n.Problem
+	case n.Kind == fleet.Serf:
+		return state{"–", "Serf's agent", "idle"}, "it runs no muster"
+	case n.Kind == fleet.Silent:
+		return state{"?", "no answer", "warn"}, "it does not say how its rules stand"
+	case n.Converged():
+		return state{"✓", "in sync", "good"}, ""
+	case n.Mistakes:
+		why = "its rules have mistakes"
+	}
+	for _, r := range n.Rules {
+		why = fmt.Sprintf("%s is %s: %s", r.Rule, r.State, r.Why)
+		break
+	}
+	if count := len(n.Rules) + n.More; count > 1 {
+		why += fmt.Sprintf(" (and %d more)", count-1)
+	}
+	return state{"≠", "lagging", "bad"}, clip(why, 200)
+}
+
+// A tag is one as it is shown.
+type tag struct{ Key, Value string }
+
+// tagsOf are the tags of a member, sorted, but those that have a column of
+// their own.
+func tagsOf(tags map[string]string, hidden ...string) []tag {
+	var out []tag
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		if !slices.Contains(hidden, key) {
+			out = append(out, tag{visible(clip(key, 60)), visible(clip(tags[key], 120))})
+		}
+	}
+	return out
+}
+
+// visible shows what would not be seen, or would turn the text around.
+func visible(s string) string {
+	if utf8.ValidString(s) && !strings.ContainsFunc(s, hidden) {
+		return s
+	}
+	var out strings.Builder
+	for _, r := range s {
+		if hidden(r) || r == utf8.RuneError {
+			fmt.Fprintf(&out, "\\u%04x", r)
+			continue
+		}
+		out.WriteRune(r)
+	}
+	return out.String()
+}
+
+// printed is what a command printed, with its lines.
+func printed(s string) string {
+	var out strings.Builder
+	for line := range strings.Lines(s) {
+		out.WriteString(visible(strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", "    ")))
+		out.WriteByte('\n')
+	}
+	return out.String()
+}
+
+func hidden(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029'
+}
+
+// clip shortens s to about n bytes, of whole characters.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for ; n > 0 && !utf8.RuneStart(s[n]); n-- {
+	}
+	return s[:n] + "…"
+}
+
+// bytesOf is a number of bytes in the largest unit that fits.
+func bytesOf(n uint64) string {
+	value, units := float64(n), []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
+	for value >= 1024 && len(units) > 1 {
+		value, units = value/1024, units[1:]
+	}
+	if value < 10 && units[0] != "B" {
+		return fmt.Sprintf("%.1f %s", value, units[0])
+	}
+	return fmt.Sprintf("%.0f %s", value, units[0])
+}
+
+// took is a span of time, to three digits.
+func took(d time.Duration) string {
+	switch {
+	case d < time.Millisecond:
+		return d.Round(time.Microsecond).String()
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	}
+	return d.Round(10 * time.Millisecond).String()
+}
+
+// argv is a command line as a shell would read it.
+func argv(words []string) string {
+	out := make([]string, len(words))
+	for i, w := range words {
+		if out[i] = visible(w); w == "" || strings.ContainsAny(w, " \t\n'\"\\$&;|<>()*?`#~") {
+			out[i] = "'" + strings.ReplaceAll(out[i], "'", `'\''`) + "'"
+		}
+	}
+	return clip(strings.Join(out, " "), 500)
+}
+
+// plural is a number of things.
+func plural(n int, thing string) string {
+	switch {
+	case n == 1:
+		return "1 " + thing
+	case strings.HasSuffix(thing, "y"):
+		return fmt.Sprintf("%d %sies", n, strings.TrimSuffix(thing, "y"))
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// A diffLine is one of a unified diff.
+type diffLine struct{ Class, Text string }
+
+// diffLines says of each line of a unified diff what it is.
+func diffLines(diff string) []diffLine {
+	var out []diffLine
+	head := true
+	for line := range strings.Lines(diff) {
+		line = strings.TrimSuffix(line, "\n")
+		class := ""
+		switch {
+		case strings.HasPrefix(line, "@@"):
+			head, class = false, "place"
+		case head:
+			class = "file"
+		case strings.HasPrefix(line, "+"):
+			class = "added"
+		case strings.HasPrefix(line, "-"):
+			class = "removed"
+		}
+		out = append(out, diffLine{class, visible(strings.ReplaceAll(line, "\t", "    "))})
+	}
+	return out
+}
