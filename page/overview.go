@@ -24,8 +24,9 @@ const mostEntries = 60
 // happened.
 func (p *Page) overview(_ context.Context, s *snapshot, r *http.Request) (document, error) {
 	q := queryOf(r)
-	d := document{title: s.title(), template: "overview", query: q, lists: []string{"rules", "nodes", "happened"}}
-	d.parts = append(d.parts, part{"health", "", "health", s.health()})
+	h := s.health()
+	d := document{title: h.title(), template: "overview", query: q, lists: []string{"rules", "nodes", "happened"}}
+	d.parts = append(d.parts, part{"health", "", "health", h})
 	for _, rule := range s.rules {
 		d.parts = append(d.parts, part{"rule:" + rule.Rule, "rules", "rule-row", newRuleRow(rule)})
 	}
@@ -39,12 +40,11 @@ func (p *Page) overview(_ context.Context, s *snapshot, r *http.Request) (docume
 }
 
 // title is what a browser's tab says: first of all whether something is wrong.
-func (s *snapshot) title() string {
-	name := cmp.Or(s.status.Node.Name, s.nodes.Self)
-	if h := s.health(); h.Bad > 0 {
-		return fmt.Sprintf("(%d) %s – muster", h.Bad, name)
+func (h health) title() string {
+	if h.Bad > 0 {
+		return fmt.Sprintf("(%d) %s – muster", h.Bad, h.Node)
 	}
-	return name + " – muster"
+	return h.Node + " – muster"
 }
 
 // A health is how everything is, in a few words.
@@ -135,17 +135,16 @@ func rank(list []string, item string) int {
 func (s *snapshot) tallyNodes() (members, fleet []tally) {
 	var m, f tallies
 	for _, n := range s.nodes.Nodes {
-		plain := n
-		plain.Tags, plain.Suspected = nil, false
-		word := memberState(plain)
+		word := statusOfMember(n)
 		m.add(word, word.Word)
 		if n.Suspected && n.Status == cluster.Alive {
 			m.add(state{"!", "suspected", "warn"}, "suspected")
 		}
-		if (cluster.Member{Tags: n.Tags}).Draining() {
+		if drains(n) {
 			m.add(state{"▽", "draining", "warn"}, "draining")
 		}
-		if stands, _ := fleetState(s.fleet[n.Name]); stands.Word != "" {
+		if n.Status == cluster.Alive {
+			stands := fleetState(s.fleet[n.Name])
 			f.add(stands, stands.Word)
 		}
 	}
@@ -185,7 +184,7 @@ type fileRow struct {
 
 func newRuleRow(r agent.RuleStatus) ruleRow {
 	row := ruleRow{
-		Name: r.Rule, Description: r.Description, Why: clip(r.Why, 300), State: ruleState(r.State, r.Busy), Since: r.Since,
+		Name: r.Rule, Description: visible(r.Description), Why: visible(clip(r.Why, 300)), State: ruleState(r.State, r.Busy), Since: r.Since,
 		Members: r.Members, Renders: r.State != agent.Acts,
 	}
 	for _, f := range r.Files {
@@ -196,7 +195,7 @@ func newRuleRow(r agent.RuleStatus) ruleRow {
 
 func newFileRow(f reconcile.FileStatus) fileRow {
 	row := fileRow{
-		Path: visible(f.Path), Why: clip(f.Why, 300), State: ruleState(f.State, false), Since: f.Since,
+		Path: visible(f.Path), Why: visible(clip(f.Why, 300)), State: ruleState(f.State, false), Since: f.Since,
 		Drifts: f.Drifts, Drifted: f.Drifted, Sensitive: f.Sensitive,
 	}
 	if !f.Sensitive {
@@ -238,7 +237,7 @@ type loadRow struct {
 func (s *snapshot) row(n nodes.Node) nodeRow {
 	row := nodeRow{
 		Name: n.Name, Addr: n.Addr.String(), Port: n.Port, Self: n.Name == s.nodes.Self, State: memberState(n), Since: n.Since,
-		Suspected: n.Suspected, Tags: tagsOf(n.Tags, "services", "runs", cluster.DrainTag), Runs: visible(clip(n.Tags["runs"], 200)), Problem: clip(n.Problem, 200),
+		Suspected: n.Suspected, Tags: tagsOf(n.Tags, "services", "runs", cluster.DrainTag), Runs: visible(clip(n.Tags["runs"], 200)), Problem: visible(clip(n.Problem, 200)),
 	}
 	if n.Phi != nil {
 		// Below 1 it says nothing, and would change all the time.
@@ -260,8 +259,9 @@ func (s *snapshot) row(n nodes.Node) nodeRow {
 	for _, f := range s.offered[n.Name] {
 		row.Services = append(row.Services, visible(clip(f.Type, 40)+" :"+clip(f.Port, 10)))
 	}
-	row.Stands, row.Lags = fleetState(s.fleet[n.Name])
-	row.Lags = visible(row.Lags)
+	if n.Status == cluster.Alive {
+		row.Stands, row.Lags = fleetState(s.fleet[n.Name]), fleetWhy(s.fleet[n.Name])
+	}
 	return row
 }
 
@@ -301,8 +301,10 @@ func (s *snapshot) said(n nodes.Node) []string {
 	for _, f := range s.offered[n.Name] {
 		said = append(said, f.Type, f.Description, ":"+f.Port)
 	}
-	stands, why := fleetState(s.fleet[n.Name])
-	return append(said, stands.Word, why)
+	if n.Status == cluster.Alive {
+		said = append(said, fleetState(s.fleet[n.Name]).Word, fleetWhy(s.fleet[n.Name]))
+	}
+	return said
 }
 
 // trouble orders nodes by how much they need somebody to look.
@@ -314,7 +316,7 @@ func trouble(n nodes.Node) int {
 		return 1
 	case n.Status == cluster.Leaving:
 		return 2
-	case (cluster.Member{Tags: n.Tags}).Draining():
+	case drains(n):
 		return 3
 	case n.Status == cluster.Alive:
 		return 4
@@ -344,7 +346,7 @@ func descending(a, b *float64) int {
 	return cmp.Compare(*b, *a)
 }
 
-// An entryRow is something that has happened.
+// An entryRow is something that has happened; Text goes on where the names end.
 type entryRow struct {
 	At         time.Time
 	Kind       string
@@ -363,7 +365,8 @@ func (p *Page) happened(wanted func(timeline.Entry) bool) []part {
 			break
 		}
 		if wanted(e) {
-			row := entryRow{e.At, string(e.Kind), e.Rule, e.Node, strings.TrimSpace(visible(e.Text)), e.Bad}
+			text := strings.TrimPrefix(e.Text, e.Node+" ") // the name stands before it
+			row := entryRow{e.At, string(e.Kind), visible(e.Rule), visible(e.Node), visible(text), e.Bad}
 			parts = append(parts, part{fmt.Sprintf("event:%d", e.ID), "happened", "entry", row})
 		}
 	}

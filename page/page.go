@@ -73,7 +73,7 @@ func New(c Config) *Page {
 
 // How often the fleet is asked while somebody looks, and for how long.
 const (
-	fleetEvery = 10 * time.Second
+	fleetEvery = 5 * time.Second
 	fleetLimit = 5 * time.Second
 )
 

@@ -29,7 +29,7 @@ func (p *Page) servicesPage(_ context.Context, s *snapshot, r *http.Request) (do
 		for _, text := range []*string{&row.Type, &row.Description, &row.Host, &row.Address, &row.Port, &row.Attributes} {
 			*text = visible(clip(*text, 200))
 		}
-		id := fmt.Sprintf("service:%s:%s:%s", f.Node, f.Type, f.Port)
+		id := fmt.Sprintf("service:%s:%q:%q", f.Node, f.Type, f.Port)
 		d.parts = append(d.parts, part{id, "services", "service-row", row})
 	}
 	return d, nil

@@ -18,8 +18,8 @@ type screen struct {
 	lists map[string][]string
 }
 
-// load is what a browser has after it has loaded the document.
-func load(v sight) *screen {
+// loaded is what a browser has after it has loaded the document.
+func loaded(v sight) *screen {
 	s := &screen{since: v.since, html: map[string]string{}, lists: map[string][]string{}}
 	for _, list := range v.lists {
 		s.lists[list] = []string{}
@@ -84,7 +84,7 @@ func TestBrowsersConverge(t *testing.T) {
 			}
 			return v
 		}
-		browser := load(show())
+		browser := loaded(show())
 		line := &stream{after: store.after(browser.since)}
 		first := true
 		look := func() {
@@ -98,7 +98,7 @@ func TestBrowsersConverge(t *testing.T) {
 			if err := browser.apply(m); err != nil {
 				t.Fatal(err)
 			}
-			want := load(v)
+			want := loaded(v)
 			if diff := cmp.Diff(want.lists, browser.lists); diff != "" {
 				t.Fatalf("lists (-want +got):\n%s", diff)
 			}

@@ -41,21 +41,30 @@ type state struct {
 	Class  string // good, bad, warn, idle: its colour
 }
 
-// memberState is Serf's word on a member, and that it drains.
+// The states of members, by Serf's word.
+var memberStates = map[cluster.Status]state{
+	cluster.Alive:   {"●", "alive", "good"},
+	cluster.Failed:  {"✕", "failed", "bad"},
+	cluster.Leaving: {"◐", "leaving", "warn"},
+	cluster.Left:    {"○", "left", "idle"},
+}
+
+// statusOfMember is Serf's word on a member.
+func statusOfMember(n nodes.Node) state {
+	if s, known := memberStates[n.Status]; known {
+		return s
+	}
+	return state{"?", visible(clip(string(n.Status), 40)), "idle"}
+}
+
+// memberState is Serf's word on a member, whether it is suspected, and whether
+// it drains.
 func memberState(n nodes.Node) state {
-	s := map[cluster.Status]state{
-		cluster.Alive:   {"●", "alive", "good"},
-		cluster.Failed:  {"✕", "failed", "bad"},
-		cluster.Leaving: {"◐", "leaving", "warn"},
-		cluster.Left:    {"○", "left", "idle"},
-	}[n.Status]
-	switch {
-	case s.Word == "":
-		s = state{"?", string(n.Status), "idle"}
-	case n.Status == cluster.Alive && n.Suspected:
+	s := statusOfMember(n)
+	if n.Status == cluster.Alive && n.Suspected {
 		s.Class = "warn"
 	}
-	if (cluster.Member{Tags: n.Tags}).Draining() {
+	if drains(n) {
 		s.Word += ", draining"
 		if s.Class == "good" {
 			s = state{"▽", s.Word, "warn"}
@@ -64,52 +73,71 @@ func memberState(n nodes.Node) state {
 	return s
 }
 
+func drains(n nodes.Node) bool { return cluster.Member{Tags: n.Tags}.Draining() }
+
+// The states of rules and files.
+var ruleStates = map[reconcile.State]state{
+	reconcile.InSync:   {"✓", "in sync", "good"},
+	reconcile.Drifted:  {"≠", "drifted", "warn"},
+	reconcile.Held:     {"‖", "held", "warn"},
+	reconcile.Failed:   {"✕", "failed", "bad"},
+	reconcile.Owed:     {"↻", "reload owed", "bad"},
+	reconcile.Orphaned: {"∅", "orphaned", "warn"},
+	reconcile.Pending:  {"…", "pending", "idle"},
+	agent.NotInForce:   {"–", "not in force", "idle"},
+	agent.Acts:         {"▶", "acts on events", "good"},
+}
+
 // ruleState is how a rule or a file is.
 func ruleState(s reconcile.State, busy bool) state {
-	out, known := map[reconcile.State]state{
-		reconcile.InSync:   {"✓", "in sync", "good"},
-		reconcile.Drifted:  {"≠", "drifted", "warn"},
-		reconcile.Held:     {"‖", "held", "warn"},
-		reconcile.Failed:   {"✕", "failed", "bad"},
-		reconcile.Owed:     {"↻", "reload owed", "bad"},
-		reconcile.Orphaned: {"∅", "orphaned", "warn"},
-		reconcile.Pending:  {"…", "pending", "idle"},
-		agent.NotInForce:   {"–", "not in force", "idle"},
-		agent.Acts:         {"▶", "acts on events", "good"},
-	}[s]
-	if !known {
-		out = state{"?", string(s), "idle"}
-	}
-	if busy && s == reconcile.InSync {
-		out = state{"…", "a change is on its way", "idle"}
+	out, known := ruleStates[s]
+	switch {
+	case !known:
+		return state{"?", string(s), "idle"}
+	case busy && s == reconcile.InSync:
+		return state{"…", "a change is on its way", "idle"}
 	}
 	return out
 }
 
-// fleetState is how the rules of a node stand, by its own word, and why.
-func fleetState(n *fleet.Node) (s state, why string) {
+// fleetState is how the rules of a node stand, by its own word; nothing where
+// it was not asked.
+func fleetState(n *fleet.Node) state {
 	switch {
 	case n == nil || n.Kind == "":
-		return state{}, ""
+		return state{}
 	case n.Problem != "":
-		return state{"?", "unreadable", "warn"}, n.Problem
+		return state{"?", "unreadable", "warn"}
 	case n.Kind == fleet.Serf:
-		return state{"–", "Serf's agent", "idle"}, "it runs no muster"
+		return state{"–", "Serf's agent", "idle"}
 	case n.Kind == fleet.Silent:
-		return state{"?", "no answer", "warn"}, "it does not say how its rules stand"
+		return state{"?", "no answer", "warn"}
 	case n.Converged():
-		return state{"✓", "in sync", "good"}, ""
+		return state{"✓", "in sync", "good"}
+	}
+	return state{"≠", "lagging", "bad"}
+}
+
+// fleetWhy is why the rules of a node stand as they do; empty: all is well.
+func fleetWhy(n *fleet.Node) string {
+	why := ""
+	switch {
+	case n == nil || n.Kind == "":
+	case n.Problem != "":
+		why = n.Problem
+	case n.Kind == fleet.Serf:
+		why = "it runs no muster"
+	case n.Kind == fleet.Silent:
+		why = "it does not say how its rules stand"
+	case len(n.Rules) > 0:
+		why = fmt.Sprintf("%s is %s: %s", n.Rules[0].Rule, n.Rules[0].State, n.Rules[0].Why)
 	case n.Mistakes:
 		why = "its rules have mistakes"
 	}
-	for _, r := range n.Rules {
-		why = fmt.Sprintf("%s is %s: %s", r.Rule, r.State, r.Why)
-		break
+	if n != nil && len(n.Rules)+n.More > 1 {
+		why += fmt.Sprintf(" (and %d more)", len(n.Rules)+n.More-1)
 	}
-	if count := len(n.Rules) + n.More; count > 1 {
-		why += fmt.Sprintf(" (and %d more)", count-1)
-	}
-	return state{"≠", "lagging", "bad"}, clip(why, 200)
+	return visible(clip(why, 200))
 }
 
 // A tag is one as it is shown.

@@ -1,0 +1,277 @@
+package page
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"muster/agent"
+	"muster/cluster"
+	"muster/fleet"
+	"muster/load"
+	"muster/nodes"
+	"muster/publisher"
+	"muster/reconcile"
+	"muster/services"
+	"muster/timeline"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// hostile is what somebody says who wants more than to be read.
+const hostile = "</script><script>alert(1)</script>\"'`onload=alert(2) x=\u202e\u2028\x00\x1b[31m<img src=x onerror=alert(3)>\n{{.}}"
+
+// town is a snapshot with n nodes, of which the first is this one, every tenth
+// failed, and some say what is hostile.
+func town(n int, says string) *snapshot {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	s := &snapshot{
+		at: now, status: agent.Status{Version: "1.2.3", Settled: true, Node: cluster.Info{Name: "n0000", Advertise: "10.0.0.1:7946", Epoch: 1}},
+		nodes: nodes.Report{At: now, Self: "n0000", Settled: true, Threshold: 8}, fleet: map[string]*fleet.Node{}, offered: map[string][]publisher.Found{},
+		rules: []agent.RuleStatus{{Rule: "web", Description: says, State: reconcile.Failed, Why: says, Files: []reconcile.FileStatus{{Path: "/etc/" + says, State: reconcile.Failed, Why: says}}}},
+	}
+	for i := range n {
+		name := fmt.Sprintf("n%04d", i)
+		phi, rate := float64(i%20), float64(i%7)
+		node := nodes.Node{
+			Name: name, Addr: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), Port: 7946, Status: cluster.Alive, Since: now,
+			Tags: map[string]string{"role": "web", "note": says, "<b>" + says: "x", "runs": says}, Phi: &phi, Suspected: phi >= 8, RTT: time.Millisecond,
+			Load: &load.Load{CPUs: 4, Load1: rate, MemTotal: 1 << 30, MemFree: 1 << 29}, Rate: &rate, Answered: now, Problem: says,
+		}
+		if i%10 == 9 {
+			node.Status = cluster.Failed
+		}
+		s.nodes.Nodes = append(s.nodes.Nodes, node)
+		s.fleet[name] = &fleet.Node{Name: name, Kind: fleet.Muster, Version: says, Counts: map[string]int{"failed": 1}, Rules: []fleet.Rule{{Rule: says, State: says, Why: says}}}
+		found := publisher.Found{Node: name, Service: services.Service{Type: "web" + says, Port: says, Description: says, Host: says, IP: says, Text: says}}
+		s.services = append(s.services, found)
+		s.offered[name] = append(s.offered[name], found)
+	}
+	return s
+}
+
+func newTestPage(entries ...timeline.Entry) *Page {
+	log := timeline.New(500)
+	for _, e := range entries {
+		log.Add(e)
+	}
+	return New(Config{Timeline: log})
+}
+
+// shownAt is a document of the town as it is shown.
+func shownAt(t testing.TB, p *Page, build builder, s *snapshot, url string) sight {
+	t.Helper()
+	r := httptest.NewRequest("GET", url, nil)
+	d, err := build(t.Context(), s, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.path = r.URL.Path + "?" + d.query.String()
+	v, err := p.parts.show(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// whole is the page as it is sent.
+func whole(t testing.TB, v sight) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	execute(w, 200, "page", &v)
+	if w.Code != 200 || w.Header().Get("Content-Security-Policy") != policy {
+		t.Fatalf("%d %v", w.Code, w.Header())
+	}
+	return w.Body.String()
+}
+
+// Whatever nodes, files and commands say is text: the elements are the same as
+// with words of no harm.
+func TestHostileTextIsText(t *testing.T) {
+	entry := func(says string) timeline.Entry {
+		return timeline.Entry{Kind: timeline.Event, Node: says, Rule: says, Text: says, Bad: true}
+	}
+	elements := func(html string) (names []string) {
+		for _, piece := range strings.Split(html, "<")[1:] {
+			name, _, _ := strings.Cut(piece, ">")
+			name, _, _ = strings.Cut(name, " ")
+			names = append(names, name)
+		}
+		return names
+	}
+	for what, build := range map[string]func(*Page) builder{
+		"overview": func(p *Page) builder { return p.overview }, "services": func(p *Page) builder { return p.servicesPage },
+	} {
+		var pages [2]string
+		for i, says := range []string{"harmless", hostile} {
+			p := newTestPage(entry(says))
+			pages[i] = whole(t, shownAt(t, p, build(p), town(3, says), "/"))
+		}
+		harmless, html := elements(pages[0]), elements(pages[1])
+		if len(harmless) < 50 || strings.Join(harmless, " ") != strings.Join(html, " ") {
+			t.Errorf("%s has other elements:\n%v\n%v\n%s", what, harmless, html, pages[1])
+		}
+		for _, bad := range []string{"<script>alert", "\u202e", "\x1b", "\x00", "onerror=alert(3)>"} {
+			if strings.Contains(pages[1], bad) {
+				t.Errorf("%s has %q in it", what, bad)
+			}
+		}
+	}
+}
+
+// A long list is shown a page at a time, searched and sorted by the server, so
+// that a browser never has more than a hundred rows.
+func TestThousandNodes(t *testing.T) {
+	p, s := newTestPage(), town(1000, "x")
+	for url, want := range map[string]struct {
+		rows        int
+		first, text string
+	}{
+		"/":                      {100, "n0000", "1–100 of 1000 nodes"},
+		"/?page=10":              {100, "n0900", "901–1000 of 1000 nodes"},
+		"/?page=99":              {100, "n0900", "901–1000 of 1000 nodes"},
+		"/?page=-1&sort=nothing": {100, "n0000", "1–100 of 1000 nodes"},
+		"/?q=failed":             {100, "n0009", "1–100 of 100 nodes, of 1000 in all"},
+		"/?q=FAILED+n000":        {1, "n0009", "1–1 of 1 node, of 1000 in all"},
+		"/?q=10.0.3.231":         {1, "n0999", "1–1 of 1 node"},
+		"/?q=role%3Dweb&page=2":  {100, "n0100", "101–200 of 1000 nodes"},
+		"/?q=nobody":             {0, "", "No node matches, of 1000 in all"},
+		"/?sort=state":           {100, "n0009", "1–100 of 1000 nodes"},
+		"/?sort=phi":             {100, "n0019", "1–100 of 1000 nodes"},
+		"/?sort=load":            {100, "n0006", "1–100 of 1000 nodes"},
+	} {
+		v := shownAt(t, p, p.overview, s, url)
+		var rows []string
+		for _, part := range v.parts {
+			if part.List == "nodes" {
+				rows = append(rows, strings.TrimPrefix(part.ID, "node:"))
+			}
+		}
+		pager, err := v.Part("pager")
+		if len(rows) != want.rows || len(rows) > 0 && rows[0] != want.first || err != nil || !strings.Contains(string(pager), want.text) {
+			t.Errorf("%s: %d rows, the first %v, pager %s, %v", url, len(rows), rows[:min(1, len(rows))], pager, err)
+		}
+	}
+}
+
+// The head says first what needs somebody to look.
+func TestHealth(t *testing.T) {
+	s := town(20, "x")
+	h := s.health()
+	got := map[string]int{}
+	for _, list := range [][]tally{h.Nodes, h.Rules, h.Fleet} {
+		for _, t := range list {
+			got[t.State.Word] += t.Count
+		}
+	}
+	want := map[string]int{"alive": 18, "failed": 3, "suspected": 10, "lagging": 18}
+	for word, n := range want {
+		if got[word] != n {
+			t.Errorf("%d %s, want %d", got[word], word, n)
+		}
+	}
+	if h.Bad != 3+18 || h.title() != "(21) n0000 – muster" {
+		t.Errorf("%d need somebody to look; title %q", h.Bad, h.title())
+	}
+	calm := town(2, "x")
+	calm.rules, calm.fleet, calm.nodes.Nodes[1].Suspected = nil, nil, false
+	if h := calm.health(); h.Bad != 0 || h.title() != "n0000 – muster" {
+		t.Errorf("calm: %+v", h)
+	}
+}
+
+// A stream says nothing while nothing happens, but that it is alive.
+func TestHeartbeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newTestPage()
+		v := shownAt(t, p, p.overview, town(2, "x"), "/")
+		w := httptest.NewRecorder()
+		s := &stream{ResponseWriter: w}
+		s.resume(&v)
+		if err := s.tell(&v); err != nil || strings.Count(w.Body.String(), "data: ") != 1 || !strings.Contains(w.Body.String(), "id: "+v.since+"\n") {
+			t.Fatalf("%v: %.300q", err, w.Body)
+		}
+		said := w.Body.Len()
+		for range 14 {
+			time.Sleep(time.Second)
+			if err := s.tell(&v); err != nil || w.Body.Len() != said {
+				t.Fatalf("%v: said again: %q", err, w.Body.String()[said:])
+			}
+		}
+		time.Sleep(time.Second)
+		if err := s.tell(&v); err != nil || w.Body.String()[said:] != ": nothing new\n\n" {
+			t.Errorf("%v: no sign of life: %q", err, w.Body.String()[said:])
+		}
+		// A browser that has all that is there is told nothing again.
+		w = httptest.NewRecorder()
+		again := &stream{ResponseWriter: w, after: p.parts.after(v.since), sent: time.Now()}
+		again.resume(&v)
+		if err := again.tell(&v); err != nil || w.Body.Len() != 0 {
+			t.Errorf("%v: resumed, it is told %q", err, w.Body)
+		}
+	})
+}
+
+// No more than maxStreams are served at once.
+func TestStreamsAreBounded(t *testing.T) {
+	p := newTestPage()
+	for range maxStreams {
+		if !p.enter() {
+			t.Fatal("turned away")
+		}
+	}
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Accept", "text/event-stream")
+	w := httptest.NewRecorder()
+	p.Overview()(w, r)
+	if w.Code != 503 || p.streams != maxStreams {
+		t.Errorf("%d %s, %d streams", w.Code, w.Body, p.streams)
+	}
+	p.leave()
+	if !p.enter() {
+		t.Error("turned away though there is room")
+	}
+}
+
+func TestDiffLines(t *testing.T) {
+	got := ""
+	for _, l := range diffLines("--- a\n+++ b\n@@ -1,3 +1,3 @@\n same\n--- x\n+++ y\n-\told\n+new\u202e\n\\ No newline at end of file\n") {
+		got += l.Class + "|" + l.Text + "\n"
+	}
+	want := "file|--- a\nfile|+++ b\nplace|@@ -1,3 +1,3 @@\n| same\nremoved|--- x\nadded|+++ y\nremoved|-    old\nadded|+new\\u202e\n|\\ No newline at end of file\n"
+	if got != want {
+		t.Errorf("got:\n%swant:\n%s", got, want)
+	}
+}
+
+// What a look costs: the first, and one after which nothing, or every row on
+// the page, has changed.
+func BenchmarkOverview(b *testing.B) {
+	for _, n := range []int{100, 1000, 10_000} {
+		s := town(n, "x")
+		b.Run(fmt.Sprintf("first/%d", n), func(b *testing.B) {
+			for b.Loop() {
+				p := newTestPage()
+				whole(b, shownAt(b, p, p.overview, s, "/"))
+			}
+		})
+		b.Run(fmt.Sprintf("same/%d", n), func(b *testing.B) {
+			p := newTestPage()
+			for b.Loop() {
+				shownAt(b, p, p.overview, s, "/")
+			}
+		})
+		b.Run(fmt.Sprintf("search/%d", n), func(b *testing.B) {
+			p := newTestPage()
+			for b.Loop() {
+				shownAt(b, p, p.overview, s, "/?q=failed+web&sort=load")
+			}
+		})
+	}
+}
