@@ -23,6 +23,7 @@ import (
 	"muster/load"
 	"muster/metadata"
 	"muster/nodes"
+	"muster/page"
 	"muster/services"
 	"muster/timeline"
 )
@@ -155,7 +156,9 @@ func newConfig(t *testing.T) Config {
 	t.Helper()
 	past := timeline.New(100)
 	a := newAgent(t, past)
-	return Config{Agent: a, Timeline: past, Nodes: newBook(t, someVillage()), Metadata: newRegistry(t), Fleet: newFleet(t, a), Drain: newDrain(t)}
+	c := Config{Agent: a, Timeline: past, Nodes: newBook(t, someVillage()), Metadata: newRegistry(t), Fleet: newFleet(t, a), Drain: newDrain(t)}
+	c.Page = page.New(page.Config{Agent: a, Nodes: c.Nodes, Fleet: c.Fleet, Timeline: past})
+	return c
 }
 
 // newFleet asks the members of someVillage, of whom nobody answers.

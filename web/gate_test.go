@@ -219,7 +219,7 @@ func TestMethods(t *testing.T) {
 	before := passes(t, a)
 	for request, want := range map[string]string{
 		"GET /v1/reload": "405 POST", "PUT /v1/apply": "405 POST", "DELETE /v1/rules/web": "405 GET", "POST /metrics": "405 GET",
-		"HEAD /v1/rules": "200 ", "GET /v1": "404 ", "PATCH /": "404 ",
+		"HEAD /v1/rules": "200 ", "GET /v1": "404 ", "PATCH /": "405 GET", "PATCH /none": "404 ",
 	} {
 		method, path, _ := strings.Cut(request, " ")
 		w := httptest.NewRecorder()
