@@ -100,6 +100,7 @@ type Rules struct {
 type Nodes struct {
 	Every     time.Duration // between two rounds of questions, 1 s to 1 min; default 5 s
 	Threshold int           // the φ from which a node is suspected, 1 to 100; default 8
+	RootFS    string        // below which /proc and /sys of the machine are; default "/"
 }
 
 // HTTP says where the API listens.
@@ -151,7 +152,7 @@ func Default() Config {
 		RPC:            RPC{Addr: DefaultRPCAddr},
 		HandlerTimeout: 30 * time.Second, EventMaxAge: 5 * time.Minute,
 		Rules: Rules{Dir: DefaultRulesDir, Resync: time.Minute},
-		Nodes: Nodes{Every: 5 * time.Second, Threshold: 8},
+		Nodes: Nodes{Every: 5 * time.Second, Threshold: 8, RootFS: "/"},
 		HTTP:  HTTP{Mode: 0o660, Read: ReadToken},
 		Log:   Log{Level: slog.LevelInfo, Format: "text", Syslog: Syslog{Facility: "LOCAL0"}},
 		State: State{Dir: DefaultStateDir},

@@ -67,7 +67,7 @@ func TestLoadFull(t *testing.T) {
 			{Name: "dns", Type: "dns", Port: 53, Interval: 10 * time.Second, Timeout: 5 * time.Second, Failures: 3, Passes: 1},
 		},
 		Rules: Rules{Dir: testdata(t, "rules"), Resync: 90 * time.Second},
-		Nodes: Nodes{Every: 2 * time.Second, Threshold: 12},
+		Nodes: Nodes{Every: 2 * time.Second, Threshold: 12, RootFS: "/host"},
 		HTTP: HTTP{
 			Socket: "/run/muster/api.sock", Mode: 0o600, Group: "adm",
 			Address: "127.0.0.1:8080", Hosts: []string{"muster.example.org", "pi"}, Read: ReadOpen,

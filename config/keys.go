@@ -138,6 +138,8 @@ var keys = []key{
 		field: func(c *Config) any { return &c.Nodes.Every }},
 	{block: "nodes", name: "threshold",
 		field: func(c *Config) any { return &c.Nodes.Threshold }},
+	{block: "nodes", name: "rootfs", path: true,
+		field: func(c *Config) any { return &c.Nodes.RootFS }},
 
 	{block: "http", name: "socket", flag: "socket", usage: "`PATH` of the local API's socket", path: true,
 		field: func(c *Config) any { return &c.HTTP.Socket }},

@@ -160,6 +160,10 @@ nodes {
   # happens by chance once in 10 to the power of φ times. Only shown; no rule
   # hangs on it.
   # threshold = 8
+
+  # Below which directory /proc and /sys of the machine are, for an agent in a
+  # container that has them elsewhere.
+  # rootfs = "/"
 }
 
 # The API: a Unix socket, which the other muster commands use, and HTTP.

@@ -61,7 +61,7 @@ func TestReadMistakes(t *testing.T) {
 
 // This machine says something, as its kernel has it.
 func TestReadThisMachine(t *testing.T) {
-	l, err := Read()
+	l, err := Read("/")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,8 @@ import (
 	"strings"
 )
 
-// Read returns how busy this machine is, from the kernel's
+// Read returns how busy this machine is, from the kernel's files below rootfs,
+// which is "/" unless the machine's are mounted elsewhere for a container:
 //
 //	/proc/loadavg                   load averages (proc_loadavg(5))
 //	/proc/meminfo                   MemTotal and MemAvailable (proc_meminfo(5))
@@ -23,8 +24,8 @@ import (
 // figures of the whole could not be compared. (Under lxcfs /proc itself is the
 // container's.) A kernel before 3.14 has no MemAvailable; there it is free
 // memory, buffers and page cache.
-func Read() (Load, error) {
-	l, err := read(os.DirFS("/"))
+func Read(rootfs string) (Load, error) {
+	l, err := read(os.DirFS(rootfs))
 	if err != nil {
 		return Load{}, fmt.Errorf("cannot read this machine's load: %w", err)
 	}

@@ -97,7 +97,7 @@ func FuzzDecode(f *testing.F) {
 
 func BenchmarkRead(b *testing.B) {
 	for b.Loop() {
-		if _, err := Read(); err != nil {
+		if _, err := Read("/"); err != nil {
 			b.Fatal(err)
 		}
 	}

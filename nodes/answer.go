@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -21,6 +22,7 @@ const fresh = time.Second
 // An Answerer answers Query for this machine. Its zero value is ready, from
 // any goroutine.
 type Answerer struct {
+	RootFS string       // below which the machine's files are; default "/"
 	Logger *slog.Logger // nil discards
 
 	mu     sync.Mutex
@@ -52,7 +54,7 @@ func (a *Answerer) answer(now time.Time) ([]byte, error) {
 	}
 	read := a.read
 	if read == nil {
-		read = load.Read
+		read = func() (load.Load, error) { return load.Read(cmp.Or(a.RootFS, "/")) }
 	}
 	l, err := read()
 	var text []byte

@@ -45,7 +45,7 @@ func (s *services) watchNodes(cfg config.Config) (err error) {
 	if s.nodes, err = nodes.New(c); err != nil {
 		return err
 	}
-	answerer := &nodes.Answerer{Logger: s.log.Logger}
+	answerer := &nodes.Answerer{RootFS: cfg.Nodes.RootFS, Logger: s.log.Logger}
 	s.mux.Handle(cluster.EventQuery+":"+nodes.Query, answerer.Handle)
 	for _, kind := range []string{cluster.EventJoin, cluster.EventLeave, cluster.EventFailed, cluster.EventReap} {
 		s.mux.Handle(kind, s.nodes.Hear)

@@ -63,6 +63,7 @@ rules {
 nodes {
   every     = "2s"
   threshold = 12
+  rootfs    = "/host"
 }
 
 http {
