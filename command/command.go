@@ -64,6 +64,10 @@ type Command struct {
 	// that is everything the program ever started; without, it is all whose
 	// parents are still there when the command is stopped.
 	Whole bool
+	// Session gives the program a session of its own, without a terminal: it
+	// can ask nobody for anything, and where it tries, it fails at once instead
+	// of being stopped as one in the background that reads from a terminal.
+	Session bool
 	// Show gives the program files in the place of others, in a mount
 	// namespace of its own. It needs CAP_SYS_ADMIN; see ErrNoNamespace.
 	Show []Shown
@@ -145,7 +149,7 @@ func start(ctx context.Context, c Command, look *lookout) (*process, error) {
 	}
 	cmd := &exec.Cmd{
 		Path: path, Args: c.Argv, Dir: c.Dir, Env: who.environ(c.Env),
-		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Credential: who.credential},
+		SysProcAttr: &syscall.SysProcAttr{Setpgid: !c.Session, Setsid: c.Session, Credential: who.credential}, // either makes a group
 	}
 	if len(c.Stdin) > 0 {
 		stdin, err := inMemory(c.Stdin)

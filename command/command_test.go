@@ -315,3 +315,13 @@ func TestPathWithAClosedDirectory(t *testing.T) {
 		t.Errorf("got %v", res.Err)
 	}
 }
+
+// A command with a session of its own has no terminal to be stopped by, and is
+// ended like any other, with its children.
+func TestSession(t *testing.T) {
+	const script = `read -r pid _ _ _ pgrp sid tty _ </proc/$$/stat; echo "$((pid == pgrp && pid == sid)) $tty"; sleep 300 & wait`
+	res := run(t, t.Context(), Command{Argv: []string{"/bin/sh", "-c", script}, Env: BaseEnv(nil), Timeout: time.Second, Session: true})
+	if got := string(res.Output); got != "1 0\n" || !res.TimedOut {
+		t.Errorf("leader and terminal %q, %s", got, res.Verdict())
+	}
+}

@@ -19,6 +19,9 @@ func (c Command) name() string {
 	return Line([]byte(c.Argv[0]), 200)
 }
 
+// Find returns the path of the program that Run would run, or why it cannot.
+func (c Command) Find() (string, error) { return c.lookPath() }
+
 // lookPath finds the program in the PATH of the command's own environment.
 func (c Command) lookPath() (string, error) {
 	if len(c.Argv) == 0 || c.Argv[0] == "" {
