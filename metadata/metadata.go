@@ -9,6 +9,7 @@ package metadata
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -90,4 +91,19 @@ func Working(members []cluster.Member, service string) []cluster.Member {
 		}
 	}
 	return out
+}
+
+// Room reports why a member's list cannot take a service as well, as far as
+// its tags show that.
+func Room(m cluster.Member, service string) error {
+	list, err := with(Of(m), service, true)
+	if err != nil {
+		return err
+	}
+	tags := map[string]string{}
+	maps.Copy(tags, m.Tags)
+	tags[Tag] = strings.Join(list, ",")
+	m.Tags = tags
+	_, err = m.Check(true) // its address is not the point
+	return err
 }
