@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,9 +22,10 @@ func oneDash(root *cobra.Command, args []string) []string {
 }
 
 // twoDashes does it for the arguments of one command. What was meant as an
-// argument comes last, behind a "--" where it could be taken for a flag.
+// argument comes last, behind a "--" where it could be taken for a flag; what was
+// behind one, as words for another program are, still is.
 func twoDashes(cmd *cobra.Command, args []string) []string {
-	var flags, operands []string
+	var flags, operands, behind []string
 	literal := false
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
@@ -31,7 +33,7 @@ func twoDashes(cmd *cobra.Command, args []string) []string {
 		flag := longFlag(cmd, name)
 		switch {
 		case arg == "--":
-			operands, literal, i = append(operands, args[i+1:]...), true, len(args)
+			behind, i = args[i:], len(args)
 		case !strings.HasPrefix(arg, "-") || arg == "-":
 			operands = append(operands, arg)
 		case flag != nil && !strings.HasPrefix(arg, "---"):
@@ -49,9 +51,9 @@ func twoDashes(cmd *cobra.Command, args []string) []string {
 		}
 	}
 	if literal {
-		flags = append(flags, "--")
+		flags, behind = append(flags, "--"), behind[min(1, len(behind)):]
 	}
-	return append(flags, operands...)
+	return slices.Concat(flags, operands, behind)
 }
 
 // longFlag is the flag of a command that is called name, its parents' too.

@@ -21,7 +21,7 @@ func TestOneDash(t *testing.T) {
 		{"query -timeout", "query --timeout"},                         // the value is missing
 		{"query -node -x load", "query --node -x load"},               // a value is a value
 		{"event -- -name -payload", "event -- -name -payload"},        // nothing behind -- is a flag
-		{"event name -- -payload", "event -- name -payload"},          //
+		{"event name -- -payload", "event name -- -payload"},          //
 		{"--color never keygen -json", "keygen --color never --json"}, // flags of every command
 		{"keygen -h", "keygen -h"},                                    // one letter
 		{"keygen -help", "keygen --help"},                             //
