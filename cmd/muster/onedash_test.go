@@ -14,14 +14,16 @@ func TestOneDash(t *testing.T) {
 		{"members -status=alive -tag role=web -detailed", "members --status=alive --tag role=web --detailed"},
 		{"members --status alive -json", "members --status alive --json"},
 		{"event -coalesce=false deploy v1", "event --coalesce=false deploy v1"},
-		{"event scale -5", "event -- scale -5"},                       // an argument
-		{"event scale --nosuch", "event --nosuch scale"},              // a mistake, for the parser to find
-		{"event -nosuch scale", "event --nosuch scale"},               // likewise, told by its whole name
-		{"query load -timeout 5s", "query --timeout 5s load"},         // after the name, too
-		{"query -timeout", "query --timeout"},                         // the value is missing
-		{"query -node -x load", "query --node -x load"},               // a value is a value
-		{"event -- -name -payload", "event -- -name -payload"},        // nothing behind -- is a flag
-		{"event name -- -payload", "event name -- -payload"},          //
+		{"event scale -5", "event -- scale -5"},                // an argument
+		{"event scale --nosuch", "event --nosuch scale"},       // a mistake, for the parser to find
+		{"event -nosuch scale", "event --nosuch scale"},        // likewise, told by its whole name
+		{"query load -timeout 5s", "query --timeout 5s load"},  // after the name, too
+		{"query -timeout", "query --timeout"},                  // the value is missing
+		{"query -node -x load", "query --node -x load"},        // a value is a value
+		{"event -- -name -payload", "event -- -name -payload"}, // nothing behind -- is a flag
+		{"event name -- -payload", "event name -- -payload"},   // but stays apart, for another program
+		{"launch 2 x -sign k -- -K -sign", "launch --sign k 2 x -- -K -sign"},
+		{"event scale -5 -- -6", "event -- scale -5 -6"},
 		{"--color never keygen -json", "keygen --color never --json"}, // flags of every command
 		{"keygen -h", "keygen -h"},                                    // one letter
 		{"keygen -help", "keygen --help"},                             //

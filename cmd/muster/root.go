@@ -52,7 +52,10 @@ Start it:     muster agent`,
 	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour the output `WHEN`: auto, always or never")
 	group(root, "muster", "Commands:",
 		a.agentCommand(), a.initCommand(), a.validateCommand(), a.testCommand(), a.fmtCommand(), a.planCommand(), a.applyCommand(), a.renderCommand(),
-		a.statusCommand(), a.waitCommand(), a.nodesCommand(), a.fleetCommand(), a.drainCommand(true), a.drainCommand(false), a.explainCommand(), a.timelineCommand(), a.reloadCommand(), a.inventoryCommand(), a.serviceCommand(), a.keygenCommand(), a.demoCommand(), a.versionCommand(),
+		a.statusCommand(), a.waitCommand(), a.explainCommand(), a.timelineCommand(), a.reloadCommand(),
+		a.nodesCommand(), a.fleetCommand(), a.drainCommand(true), a.drainCommand(false),
+		a.inventoryCommand(), a.launchCommand(), a.serviceCommand(),
+		a.keygenCommand(), a.demoCommand(), a.versionCommand(),
 	)
 	group(root, "serf", "Commands of Serf, for agents of muster and of Serf:",
 		a.membersCommand(), a.eventCommand(), a.queryCommand(), a.sendCommand(), a.tagsCommand(), a.joinCommand(), a.leaveCommand(),
