@@ -16,6 +16,9 @@ func (c Config) mistakes() []error {
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if c.Attach == "" {
 		errs = parts(c.Cluster.Validate())
+		if c.Cluster.Name == AutoName {
+			wrong("cannot name this node: %w", errNoIdentity)
+		}
 		if c.Cluster.MDNS.Interface != "" && c.Cluster.Discover == "" {
 			wrong("cannot use the mdns interface: nothing is to be found by multicast DNS; set discover, or leave this out")
 		}

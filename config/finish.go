@@ -21,6 +21,7 @@ func (l *loader) build(without int) Config {
 		}
 	}
 	c.Files = l.files
+	c.nameNode(os.DirFS("/"))
 	if c.Attach != "" {
 		c.RPC.Addr, c.RPC.Explicit = Off, false // the other agent serves it
 	}

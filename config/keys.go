@@ -21,7 +21,7 @@ type key struct {
 }
 
 var keys = []key{
-	{block: "cluster", name: "node_name", flag: "node", usage: "`NAME` of this node, unique in the cluster (default the host's)",
+	{block: "cluster", name: "node_name", flag: "node", usage: "`NAME` of this node, unique in the cluster, or auto to make one up (default the host's)",
 		field: func(c *Config) any { return &c.Cluster.Name }},
 	{block: "cluster", name: "bind", flag: "bind", usage: "`ADDR[:PORT]` to listen on (default 0.0.0.0:7946)",
 		field: func(c *Config) any { return &c.Cluster.Bind }},

@@ -12,7 +12,9 @@ cluster {
   # config_file = "/etc/serf/agent.json"
   # config_dir = "/etc/serf/conf.d"
 
-  # The name of this node, unique in the cluster. Default: the host's name.
+  # The name of this node, unique in the cluster. Default: the host's name. With
+  # "auto" it is that and something of this machine alone: machines made from one
+  # image can all have this file as it is.
   # node_name = "web1"
 
   # "ADDR" or "ADDR:PORT" to listen on, UDP and TCP.
