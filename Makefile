@@ -15,7 +15,7 @@ RACE := $(if $(filter true,$(CI)),-race)
 TESTTIME ?= 20m
 FUZZTIME ?= 5s
 
-.PHONY: build build-all test deps fmt fmt-check vet staticcheck lint fuzz bench licenses clean
+.PHONY: build build-all installer test deps fmt fmt-check vet staticcheck lint fuzz bench licenses clean
 
 build:
 	$(GOBUILD) -o muster ./cmd/muster
@@ -30,6 +30,12 @@ build-all:
 	  size=$$(stat -c %s $$f); printf '%-20s %5.1f MB\n' $$f $$((size / 100000))e-1; \
 	  if [ $$size -gt $(MAX_BINARY) ]; then echo "$$f is larger than $(MAX_BINARY) bytes" >&2; exit 1; fi; \
 	done
+
+# dist/ as a machine without network wants it: the installer, what belongs to the
+# binaries and packages that are there, and the checksums of all of it.
+installer:
+	cp install/install.sh install/muster.service install/muster.hcl dist/
+	cd dist && rm -f SHA256SUMS && sha256sum * >SHA256SUMS
 
 # Installs what the tests run from Debian when it is missing, then runs them all.
 # CI counts the steps before the tests in EARLIER_FAILURES.
