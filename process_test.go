@@ -66,6 +66,11 @@ func findProcess(ts *testscript.TestScript, name string) *process {
 
 // start starts argv as a process called name, with the script's environment.
 func start(ts *testscript.TestScript, name string, argv []string) *process {
+	return startIn(ts, name, 0, argv)
+}
+
+// startIn starts it in new namespaces, CLONE_NEW….
+func startIn(ts *testscript.TestScript, name string, namespaces uintptr, argv []string) *process {
 	ps := processesOf(ts)
 	p := &process{name: name, log: ts.MkAbs(name + ".log"), done: make(chan struct{})}
 	if before := ps.find(name); before != nil {
@@ -88,7 +93,7 @@ func start(ts *testscript.TestScript, name string, argv []string) *process {
 		p.cmd.Stdout = out
 	}
 	// Should this process be killed, its children are told to stop.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM, Cloneflags: namespaces}
 	ts.Check(p.cmd.Start())
 	go func() {
 		_ = p.cmd.Wait() // ProcessState says how it ended

@@ -52,6 +52,10 @@ import (
 //	                            each one is accounted for
 //	notify-socket               be a service manager: NOTIFY_SOCKET's messages
 //	                            go to notify.log
+//	build-for ARCH...           build muster as it is released for amd64, arm64 or armv6:
+//	                            muster-linux-ARCH
+//	machine NAME                start a machine within this one, of which nothing stays;
+//	                            exec ./on-NAME PROGRAM ARG... runs a program there
 //	at-end PROGRAM ARG...       run it when the script has ended, failed or not
 //
 // When a script ends, so do its processes: those that do not end on SIGTERM,
@@ -102,6 +106,8 @@ func TestScripts(t *testing.T) {
 			"signal":        signalCommand,
 			"ended":         endedCommand,
 			"at-end":        atEnd,
+			"build-for":     buildFor,
+			"machine":       machineCommand,
 			"eventually":    eventually,
 			"steady":        steady,
 			"json":          jsonCommand,
