@@ -35,7 +35,7 @@ build-all:
 # binaries and packages that are there, and the checksums of all of it.
 installer:
 	cp install/install.sh install/muster.service install/muster.hcl dist/
-	cd dist && rm -f SHA256SUMS && sha256sum * >SHA256SUMS
+	cd dist && rm -f SHA256SUMS* && sha256sum $$(find . -maxdepth 1 -type f -printf '%P\n' | sort) >SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS
 
 # Installs what the tests run from Debian when it is missing, then runs them all.
 # CI counts the steps before the tests in EARLIER_FAILURES.
