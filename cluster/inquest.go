@@ -3,10 +3,6 @@ package cluster
 import (
 	"bytes"
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/rand"
-	"fmt"
 	"maps"
 	"net"
 	"net/netip"
@@ -172,9 +168,7 @@ func (in *incarnation) bury(name string) error {
 	}
 	packet := msg.Bytes()
 	if in.node.keys != nil {
-		if packet, err = seal(in.node.keys.GetPrimaryKey(), packet); err != nil {
-			return err
-		}
+		packet = seal(in.node.keys.GetPrimaryKey(), packet, nil)
 	}
 	self := in.bound
 	if self.Addr().IsUnspecified() {
@@ -187,23 +181,6 @@ func (in *incarnation) bury(name string) error {
 	defer conn.Close()
 	_, err = conn.Write(packet)
 	return err
-}
-
-// seal encrypts a packet as memberlist does, in version 1 of its format: the
-// version, a nonce of 12 bytes, and AES-GCM's output (security.go).
-func seal(key, packet []byte) ([]byte, error) {
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, fmt.Errorf("cannot encrypt: %w", err)
-	}
-	gcm, err := cipher.NewGCM(block)
-	if err != nil {
-		return nil, fmt.Errorf("cannot encrypt: %w", err)
-	}
-	out := make([]byte, 1+gcm.NonceSize(), 1+gcm.NonceSize()+len(packet)+gcm.Overhead())
-	out[0] = 1
-	rand.Read(out[1:])
-	return gcm.Seal(out, out[1:], packet, nil), nil
 }
 
 // A notary notes claims on their way to the one who settles those to this

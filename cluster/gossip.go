@@ -1,0 +1,157 @@
+package cluster
+
+import (
+	"bytes"
+	"compress/lzw"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+)
+
+// Memberlist's messages, as far as a probe needs them: a type, and behind it
+// msgpack with these names (net.go of hashicorp/memberlist).
+const (
+	mlPing     = 0
+	mlAck      = 2
+	mlPushPull = 6
+	mlCompound = 7
+	mlCompress = 9
+	mlEncrypt  = 10
+	mlChecksum = 12
+	mlError    = 13
+	mlLabel    = 244
+)
+
+type (
+	pingMessage struct {
+		SeqNo uint32
+		Node  string // empty: whoever hears it
+	}
+	ackMessage      struct{ SeqNo uint32 }
+	errorMessage    struct{ Error string }
+	compressMessage struct {
+		Algo uint8 // 0: LZW
+		Buf  []byte
+	}
+	pushPullMessage struct {
+		Nodes, UserStateLen int
+		Join                bool
+	}
+	stateMessage struct {
+		Name        string
+		Addr        []byte
+		Port        uint16
+		Meta        []byte
+		Incarnation uint32
+		State       uint8
+		Vsn         []uint8
+	}
+)
+
+const (
+	// maxStream bounds an answer over TCP, in bytes: memberlist's own bound of
+	// a state, and of what it comes to when it is not compressed any more.
+	maxStream, maxInflated = 20 << 20, 40 << 20
+	// sealOverhead is what encryption adds: a version, a nonce and a tag.
+	sealOverhead = 1 + 12 + 16
+)
+
+func sealedSize(n int) int { return n + sealOverhead }
+
+// seal encrypts a message as memberlist does in its version 1 (security.go):
+// the version, a nonce of 12 bytes, and AES-GCM with its tag, which also holds
+// for extra.
+func seal(key, message, extra []byte) []byte {
+	out := make([]byte, 13, sealedSize(len(message)))
+	out[0] = 1
+	_, _ = rand.Read(out[1:]) // it never fails
+	return aead(key).Seal(out, out[1:13], message, extra)
+}
+
+// unsealAny decrypts a message with the first key that fits.
+func unsealAny(keys [][]byte, sealed, extra []byte) ([]byte, bool) {
+	if len(sealed) < sealOverhead || sealed[0] > 1 {
+		return nil, false
+	}
+	for _, key := range keys {
+		plain, err := aead(key).Open(nil, sealed[1:13], sealed[13:], extra)
+		if err != nil || len(plain) == 0 {
+			continue
+		}
+		if sealed[0] == 0 { // version 0 pads (PKCS #7)
+			pad := int(plain[len(plain)-1])
+			if pad >= len(plain) {
+				return nil, false
+			}
+			plain = plain[:len(plain)-pad]
+		}
+		return plain, true
+	}
+	return nil, false
+}
+
+// aead is AES-GCM with a key that was checked when it was read.
+func aead(key []byte) cipher.AEAD {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		panic(err)
+	}
+	gcm, err := cipher.NewGCM(block)
+	if err != nil {
+		panic(err)
+	}
+	return gcm
+}
+
+// decompressed returns a message, not empty, as it was before it was
+// compressed.
+func decompressed(message []byte) ([]byte, error) {
+	if len(message) == 0 {
+		return nil, fmt.Errorf("%w: an empty message", errForeign)
+	}
+	if message[0] != mlCompress {
+		return message, nil
+	}
+	var c compressMessage
+	if decode(message[1:], &c) != nil || c.Algo != 0 {
+		return nil, fmt.Errorf("%w: compressed in a way that is not known", errForeign)
+	}
+	r := lzw.NewReader(bytes.NewReader(c.Buf), lzw.LSB, 8)
+	defer r.Close()
+	plain, err := io.ReadAll(io.LimitReader(r, maxInflated))
+	if err != nil || len(plain) == 0 {
+		return nil, fmt.Errorf("%w: compressed, and not to be read", errForeign)
+	}
+	return plain, nil
+}
+
+// compounded takes apart a packet of several messages: how many there are, in
+// one byte, how long each is, in two, and the messages.
+func compounded(packet []byte) (parts [][]byte) {
+	if len(packet) == 0 {
+		return nil
+	}
+	sizes := packet[1:]
+	n := int(packet[0])
+	if len(sizes) < 2*n {
+		return nil
+	}
+	rest := sizes[2*n:]
+	for i := range n {
+		size := int(binary.BigEndian.Uint16(sizes[2*i:]))
+		if size > len(rest) {
+			break
+		}
+		parts, rest = append(parts, rest[:size]), rest[size:]
+	}
+	return parts
+}
+
+func isReset(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
