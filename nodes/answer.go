@@ -26,9 +26,9 @@ type Answerer struct {
 	Logger *slog.Logger // nil discards
 
 	mu     sync.Mutex
-	at     time.Time // of text
-	text   []byte
-	failed bool // the last reading
+	at     time.Time  // of load
+	load   *load.Load // nil: it cannot be read
+	failed bool       // the last reading
 
 	read func() (load.Load, error) // nil: load.Read
 }
@@ -49,22 +49,31 @@ func (a *Answerer) Handle(_ context.Context, e cluster.Event) {
 func (a *Answerer) answer(now time.Time) ([]byte, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if age := now.Sub(a.at); age >= 0 && age < fresh {
-		return a.text, nil
+	if age := now.Sub(a.at); age < 0 || age >= fresh {
+		a.reread(now)
 	}
+	if a.load == nil {
+		return nil, nil
+	}
+	return a.load.Encode(now)
+}
+
+// reread reads the load, and says in the log when that begins to fail.
+func (a *Answerer) reread(now time.Time) {
 	read := a.read
 	if read == nil {
 		read = func() (load.Load, error) { return load.Read(cmp.Or(a.RootFS, "/")) }
 	}
 	l, err := read()
-	var text []byte
 	if err == nil {
-		text, err = l.Encode()
+		err = l.Check()
 	}
-	a.at, a.text = now, text
+	a.at, a.load = now, &l
+	if err != nil {
+		a.load = nil
+	}
 	if err != nil && !a.failed && a.Logger != nil {
 		a.Logger.Warn("this node cannot tell the others how busy it is", "error", err)
 	}
 	a.failed = err != nil
-	return text, err
 }

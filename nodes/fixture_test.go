@@ -42,7 +42,7 @@ func newUniverse(names ...string) *universe {
 
 // idle is what a machine says that has nothing to do.
 func idle() string {
-	text, err := load.Load{CPUs: 4, Load1: 1, MemTotal: 1 << 30, MemFree: 1 << 29}.Encode()
+	text, err := load.Load{CPUs: 4, Load1: 1, MemTotal: 1 << 30, MemFree: 1 << 29}.Encode(time.Now())
 	if err != nil {
 		return err.Error()
 	}

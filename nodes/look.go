@@ -41,6 +41,8 @@ type Node struct {
 	Suspected bool     `json:"suspected,omitempty"`
 	// RTT is the estimated round-trip time from this node; 0: not known.
 	RTT time.Duration `json:"rtt,omitempty"`
+	// Clock is how its clock stands to this node's; nil: it did not say.
+	Clock *Clock `json:"clock,omitempty"`
 	// Load is what it last said of itself, Rate one figure for it (load.Rate),
 	// Answered when, and Age how long ago that was.
 	Load     *load.Load    `json:"load,omitempty"`
@@ -48,6 +50,14 @@ type Node struct {
 	Answered time.Time     `json:"answered,omitzero"`
 	Age      time.Duration `json:"age,omitempty"`
 	Problem  string        `json:"problem,omitempty"` // why its last answer could not be read
+}
+
+// A Clock is how another node's clock stands to this one's: ahead by Offset,
+// negative if behind, give or take Error, which is half of the time that the
+// answer took.
+type Clock struct {
+	Offset time.Duration `json:"offset"`
+	Error  time.Duration `json:"error"`
 }
 
 // Look returns how the nodes are, and has them asked for Config.Lease from now
@@ -118,6 +128,10 @@ func (r *record) node(m cluster.Member, now, judged time.Time, threshold float64
 	if r.silence != nil {
 		phi := r.silence.Phi(judged)
 		n.Phi, n.Suspected = &phi, phi >= threshold
+	}
+	if r.clock != nil {
+		clock := *r.clock
+		n.Clock = &clock
 	}
 	if r.load != nil {
 		l, rate := *r.load, r.load.Rate()

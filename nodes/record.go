@@ -21,6 +21,7 @@ type record struct {
 	answered time.Time         // when; zero: never
 	problem  string            // why the last answer could not be read
 	rtt      time.Duration     // 0: not known
+	clock    *Clock            // nil: not known
 }
 
 // Hear takes in an event about members, as a cluster.Handler. What no event
@@ -96,7 +97,7 @@ func (b *Book) answer(a cluster.Answer, now time.Time) {
 	if a.Ack {
 		return
 	}
-	l, err := load.Decode(a.Payload)
+	l, at, err := load.Decode(a.Payload)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r := b.records[a.From]
@@ -112,6 +113,17 @@ func (b *Book) answer(a cluster.Answer, now time.Time) {
 		return
 	}
 	r.load, r.answered, r.problem = &l, now, ""
+	if r.clock = nil; !at.IsZero() {
+		r.clock = clockOf(at, b.asked, now)
+	}
+}
+
+// clockOf reckons how a clock stands that showed at sometime between asked and
+// now: most likely in the middle (Cristian, "Probabilistic clock
+// synchronization", 1989).
+func clockOf(at, asked, now time.Time) *Clock {
+	half := max(now.Sub(asked), 0) / 2
+	return &Clock{Offset: at.Sub(now.Add(-half).Round(0)), Error: half + time.Millisecond}
 }
 
 // pause stops suspecting: nobody is asked.

@@ -238,7 +238,7 @@ func (a *answers) Next(context.Context) (cluster.Answer, error) {
 	}
 	from := a.from[0]
 	a.from = a.from[1:]
-	text, err := load.Load{CPUs: 4, Load1: 1, Load5: 2, Load15: 3, MemTotal: 1 << 30, MemFree: 1 << 29}.Encode()
+	text, err := load.Load{CPUs: 4, Load1: 1, Load5: 2, Load15: 3, MemTotal: 1 << 30, MemFree: 1 << 29}.Encode(time.Now())
 	return cluster.Answer{From: from, Payload: text}, err
 }
 
