@@ -30,9 +30,13 @@ func BaseEnv(extra map[string]string) []string {
 	return list
 }
 
-func basePath() string {
+func basePath() string { return CompletePath(os.Getenv("PATH")) }
+
+// CompletePath is the PATH of every command of a process whose own is path:
+// with the usual directories that it lacks at its end.
+func CompletePath(path string) string {
 	var dirs []string
-	for _, dir := range append(strings.Split(os.Getenv("PATH"), ":"), usualPath...) {
+	for _, dir := range append(strings.Split(path, ":"), usualPath...) {
 		// a relative directory would make what runs depend on where we stand
 		if strings.HasPrefix(dir, "/") && !slices.Contains(dirs, dir) {
 			dirs = append(dirs, dir)
