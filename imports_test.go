@@ -55,8 +55,9 @@ var house = map[string][]string{
 	"page":           {"agent", "nodes", "fleet", "timeline", "publisher", "cluster", "rules", "reconcile", "actions"},                                            // from publisher on for their values
 	"web":            {"page", "agent", "timeline", "cluster", "rules", "nodes", "metadata", "fleet", "drain", "publisher", "reconcile", "actions", "exposition"}, // all but the first and last for their values
 	"demo":           {"agent", "reconcile", "web", "command"},                                                                                                    // the demo's own cluster: it runs nodes and asks one of them
-	"cmd/muster":     {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "nodes", "metadata", "fleet", "drain", "examples", "services", "publisher", "exposition", "timeline", "page", "launch"},
-	"services/bzip2": {}, // what services compresses its tag with
+	"cmd/muster":     {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "nodes", "metadata", "fleet", "drain", "examples", "services", "publisher", "exposition", "timeline", "page", "launch", "doctor"},
+	"doctor":         {"agent", "cluster", "config", "rules", "nodes", "command", "reconcile", "signing"}, // nodes, signing for their values
+	"services/bzip2": {},                                                                                  // what services compresses its tag with
 
 	// Rule sets, for init.
 	"examples": {},

@@ -244,9 +244,14 @@ func (d *discovery) joinedThrough(addr string) {
 // multicastInterface returns the interface to use; nil leaves it to the
 // system.
 func (in *incarnation) multicastInterface() (*net.Interface, error) {
-	name := in.c.MDNS.Interface
+	return in.c.multicastInterface(in.advertise.Addr())
+}
+
+// multicastInterface returns the interface of a node that advertises own.
+func (c Config) multicastInterface(own netip.Addr) (*net.Interface, error) {
+	name := c.MDNS.Interface
 	if name == "" {
-		name = in.c.Interface
+		name = c.Interface
 	}
 	if name != "" {
 		iface, err := net.InterfaceByName(name)
@@ -259,7 +264,6 @@ func (in *incarnation) multicastInterface() (*net.Interface, error) {
 	if err != nil {
 		return nil, nil
 	}
-	own := in.advertise.Addr()
 	for i := range all {
 		addrs, err := all[i].Addrs()
 		if err != nil {

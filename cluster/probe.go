@@ -144,11 +144,10 @@ func (p prober) local(udp bool) net.Addr {
 // legOf says what an error of the network means.
 func legOf(err error) Leg {
 	leg := Leg{Way: Barred, Err: err.Error()}
-	var timeout net.Error
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		leg.Way = Refused
-	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout():
+	case errors.Is(err, context.DeadlineExceeded) || isTimeout(err):
 		leg.Way = Silent
 	}
 	var number syscall.Errno
@@ -158,8 +157,14 @@ func legOf(err error) Leg {
 	return leg
 }
 
+func isTimeout(err error) bool {
+	var e net.Error
+	return errors.As(err, &e) && e.Timeout()
+}
+
 // CheckBind finds out whether an agent of c, which does not run, could listen:
-// the error says why not. It returns what would be told to the others.
+// the error says why not. It returns what would be told to the others, if that
+// can be told at all.
 func (c Config) CheckBind(ctx context.Context) (advertise netip.AddrPort, err error) {
 	e, err := c.withDefaults().endpoint(ctx)
 	if err != nil {
@@ -174,7 +179,7 @@ func (c Config) CheckBind(ctx context.Context) (advertise netip.AddrPort, err er
 			return e.advertise, nil
 		}
 	}
-	return netip.AddrPort{}, fmt.Errorf("cannot listen on %s: %w", e.bind, legError(err))
+	return e.advertise, fmt.Errorf("cannot listen on %s: %w", e.bind, legError(err))
 }
 
 // legError is the system's own error without what was tried.

@@ -107,13 +107,19 @@ func (p prober) exchange(ctx context.Context, message []byte) ([]byte, Leg, erro
 	_, err = conn.Write(message)
 	var reply []byte
 	if err == nil {
-		reply, err = p.read(bufio.NewReader(io.LimitReader(conn, maxStream)))
+		r := bufio.NewReader(io.LimitReader(conn, maxStream))
+		if reply, err = p.read(r); isTimeout(err) {
+			// Programs that speak in lines, as HTTP, wait for the end of one.
+			_ = conn.SetDeadline(time.Now().Add(probeTimeout / 3))
+			if _, err = io.WriteString(conn, "\r\n\r\n"); err == nil {
+				reply, err = p.read(r)
+			}
+		}
 	}
-	var timeout net.Error
 	switch {
 	case err == nil:
 		return reply, Leg{Way: Open}, nil
-	case errors.As(err, &timeout) && timeout.Timeout():
+	case isTimeout(err):
 		return nil, Leg{Way: Mute, Err: "no answer in " + probeTimeout.String()}, nil
 	case errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || isReset(err):
 		return nil, Leg{Way: Closed, Err: legError(err).Error()}, nil

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"net"
 	"time"
@@ -51,9 +50,8 @@ func (p prober) ping(ctx context.Context, size int, connected bool) Leg {
 	buf := make([]byte, 64<<10)
 	for {
 		n, _, err := conn.ReadFromUDPAddrPort(buf)
-		var timeout net.Error
 		switch {
-		case errors.As(err, &timeout) && timeout.Timeout():
+		case isTimeout(err):
 			return Leg{Way: Silent, Err: "no answer"}
 		case err != nil:
 			return legOf(err)

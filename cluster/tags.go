@@ -19,6 +19,9 @@ import (
 // to string. Anything else is the bare role of Serf's protocol 2.
 const tagMagic = 255
 
+// TagSpace is how many bytes a node's tags may take when gossiped.
+const TagSpace = memberlist.MetaMaxSize
+
 // TagSize returns how many of the 512 bytes tags take when gossiped.
 func TagSize(tags map[string]string) int {
 	var buf bytes.Buffer
@@ -129,6 +132,13 @@ func (r *metaReader) skipString() bool {
 	}
 	return ok
 }
+
+// StartTags returns the tags that a node of c starts with: those of the tags
+// file over those of the configuration.
+func (c Config) StartTags() (map[string]string, error) { return c.startTags() }
+
+// NodeName returns the name of a node of c.
+func (c Config) NodeName() string { return c.withDefaults().Name }
 
 // startTags returns the tags to start with: those of the tags file over those
 // of the configuration.

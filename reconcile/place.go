@@ -22,6 +22,20 @@ type place struct {
 	dir string
 }
 
+// CheckDir reports why files in dir, which may be reached by symbolic links,
+// would not be written: others could put theirs in the place of ours.
+func CheckDir(dir string) error {
+	real, err := resolveDir(dir)
+	if err != nil {
+		return fmt.Errorf("cannot use %s: %w", dir, cause(err))
+	}
+	p, err := openPlace(real)
+	if err != nil {
+		return err
+	}
+	return p.Close()
+}
+
 // openPlace opens dir, which has no symbolic links in it, and refuses it if
 // others could put their files in the place of ours.
 func openPlace(dir string) (place, error) {

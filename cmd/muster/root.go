@@ -53,7 +53,7 @@ Start it:     muster agent`,
 	group(root, "muster", "Commands:",
 		a.agentCommand(), a.initCommand(), a.validateCommand(), a.testCommand(), a.fmtCommand(), a.planCommand(), a.applyCommand(), a.renderCommand(),
 		a.statusCommand(), a.waitCommand(), a.explainCommand(), a.timelineCommand(), a.reloadCommand(),
-		a.nodesCommand(), a.fleetCommand(), a.drainCommand(true), a.drainCommand(false),
+		a.nodesCommand(), a.fleetCommand(), a.doctorCommand(), a.drainCommand(true), a.drainCommand(false),
 		a.inventoryCommand(), a.launchCommand(), a.serviceCommand(),
 		a.keygenCommand(), a.demoCommand(), a.versionCommand(),
 	)
