@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -102,6 +103,15 @@ func (c Config) Probe(ctx context.Context, addr string, alone bool) (Probe, erro
 		}
 	}
 	return p.run(ctx), nil
+}
+
+// SeedAddress is a seed as in Config.Join, with the port that it means.
+func SeedAddress(seed string) (string, error) {
+	host, port, err := splitAddr(seedAddr(seed), DefaultPort)
+	if err != nil {
+		return "", err
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port)), nil
 }
 
 // run asks over TCP and UDP side by side.

@@ -163,7 +163,7 @@ func (e *examination) keys(ctx context.Context) Findings {
 		r.add(Warning, "Finish the change of keys: `muster keys --list`, then --install, --use and --remove.",
 			"the nodes do not have the same keys: %s in use, %d installed on some of them only", count(len(k.Primary), "key"), partly)
 	}
-	return r.orOK("%s, on all %s", count(len(k.Keys), "key"), count(k.Answered, "node"))
+	return r.orOK("%s, the same on %s", count(len(k.Keys), "key"), count(k.Answered, "node"))
 }
 
 // nearlyFull is from how many bytes on tags are nearly too many.

@@ -44,7 +44,9 @@ func (e *examination) targets() (all []target) {
 	}
 	if e.status == nil || e.status.Alone || e.status.Node.JoinError != "" {
 		for _, seed := range e.Config.Config.Cluster.Join {
-			all = append(all, target{"", seed})
+			if at, err := cluster.SeedAddress(seed); err != nil || !slices.ContainsFunc(all, func(t target) bool { return t.addr == at }) {
+				all = append(all, target{"", seed})
+			}
 		}
 	}
 	return all[:min(len(all), maxTargets)]
@@ -81,7 +83,7 @@ func (e *examination) way(ctx context.Context, to target) Findings {
 // judge says what a probe means.
 func (e *examination) judge(to target, p cluster.Probe) Findings {
 	port := p.Addr.Port()
-	if p.TCP.Way == p.UDP.Way && p.TCP.Way != cluster.Open && p.TCP.Way != cluster.Foreign {
+	if leadsNowhere(p.TCP) && leadsNowhere(p.UDP) {
 		return bothWays(to, p)
 	}
 	tcp, udp := report{check: "tcp"}, report{check: "udp"}
@@ -94,7 +96,7 @@ func (e *examination) judge(to target, p cluster.Probe) Findings {
 	case p.TCP.Way == cluster.Open && p.Key != cluster.KeySame:
 		udp.skip("%s: a node answers over UDP only what it can decrypt", to)
 	default:
-		udp.add(Problem, letThrough("UDP", port), "UDP is blocked to %s: %s, while TCP %s", to, whyNot(p.UDP), does(p.TCP.Way == cluster.Open, "works", "fails otherwise"))
+		udp.add(Problem, letThrough("UDP", port), "UDP is blocked to %s: %s, while TCP works", to, whyNot(p.UDP))
 		if e.status != nil {
 			udp.found[0].Remedy += " (Doctor asks from a port of its own, as the agent has the gossip's; a firewall without memory may let only that one through.)"
 		}
@@ -123,18 +125,26 @@ func whyNot(l cluster.Leg) string {
 	return l.Err
 }
 
+// leadsNowhere reports whether nothing at all answered.
+func leadsNowhere(l cluster.Leg) bool {
+	return l.Way == cluster.Refused || l.Way == cluster.Silent || l.Way == cluster.Barred
+}
+
 // bothWays is about a node to which neither TCP nor UDP leads.
 func bothWays(to target, p cluster.Probe) Findings {
 	r := report{check: "way"}
-	switch p.TCP.Way {
-	case cluster.Refused:
+	switch tcp, udp := p.TCP, p.UDP; {
+	case tcp.Way == cluster.Refused && udp.Way == cluster.Refused:
 		r.add(Problem, "Start the agent there, or correct the address or the port.", "nothing listens at %s: TCP and UDP are refused, so its machine can be reached", to)
-	case cluster.Barred:
+	case tcp.Way == cluster.Barred || udp.Way == cluster.Barred:
 		r.add(Problem, "Look at the routes and the firewall of this machine (`ip route get ADDR`, `nft list ruleset`), and whether that one is up.",
-			"there is no way to %s: TCP: %s; UDP: %s", to, p.TCP.Err, p.UDP.Err)
-	default:
+			"there is no way to %s: TCP: %s; UDP: %s", to, whyNot(tcp), whyNot(udp))
+	case tcp.Way == cluster.Silent && udp.Way == cluster.Silent:
 		r.add(Problem, letThrough("UDP and TCP", p.Addr.Port())+" Look also whether the address is right, and that machine up.",
 			"TCP and UDP are both blocked to %s, or nobody is there: no answer to either", to)
+	default:
+		r.add(Problem, "Start the agent there, if it does not run. "+letThrough("UDP and TCP", p.Addr.Port()),
+			"nothing listens at %s, or a firewall is in the way: TCP: %s; UDP: %s", to, whyNot(tcp), whyNot(udp))
 	}
 	return r.found
 }
@@ -152,9 +162,9 @@ func (r *report) stream(to target, p cluster.Probe) {
 		r.add(Problem, "Look what listens there (`ss -ltnp` on that machine): another program, or an agent that is stuck.", "%s takes the connection and says nothing", to)
 	case cluster.Refused:
 		r.add(Problem, "Look whether a firewall rejects TCP, or the port is another program's over UDP: "+letThrough("TCP", p.Addr.Port()),
-			"TCP is blocked to %s: %s, while UDP %s", to, whyNot(p.TCP), does(p.UDP.Way == cluster.Open, "works", "fails otherwise"))
+			"TCP is blocked to %s: %s, while UDP works", to, whyNot(p.TCP))
 	default:
-		r.add(Problem, letThrough("TCP", p.Addr.Port()), "TCP is blocked to %s: %s, while UDP %s", to, whyNot(p.TCP), does(p.UDP.Way == cluster.Open, "works", "fails otherwise"))
+		r.add(Problem, letThrough("TCP", p.Addr.Port()), "TCP is blocked to %s: %s, while UDP works", to, whyNot(p.TCP))
 	}
 }
 
