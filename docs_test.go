@@ -118,7 +118,7 @@ func TestCommandsAreDocumented(t *testing.T) {
 			t.Errorf("docs/cli.md does not document muster %s", c[1])
 		}
 		pages := cli
-		if c[1] == "agent" {
+		if c[1] == "agent" || c[1] == "doctor" { // doctor takes what the agent takes
 			pages += configuration
 		}
 		for _, flag := range regexp.MustCompile(`(?m)^ +(?:-[a-z], )?(--[a-z-]+)`).FindAllStringSubmatch(help(c[1]), -1) {

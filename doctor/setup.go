@@ -52,7 +52,7 @@ func (r *report) faults(ps rules.Problems) {
 			level = Warning
 		}
 		if remedy == "" {
-			remedy = "`muster validate` shows the place."
+			remedy = "Correct it; `muster validate` shows the line."
 		}
 		r.add(level, remedy, "%s", strings.Split(p.Error(), "\n")[0])
 	}
