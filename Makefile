@@ -14,8 +14,12 @@ MAX_BINARY := 22000000 # bytes
 RACE := $(if $(filter true,$(CI)),-race)
 TESTTIME ?= 20m
 FUZZTIME ?= 5s
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
-.PHONY: build build-all installer test deps fmt fmt-check vet staticcheck lint fuzz bench licenses clean
+# Where muster is released for, as Go names it; the rest is held to building.
+TARGETS := linux/amd64 linux/arm64 linux/arm linux/riscv64 darwin/arm64 darwin/amd64 freebsd/amd64
+
+.PHONY: build build-all installer cross deb dist test deps fmt fmt-check vet staticcheck lint fuzz bench licenses clean
 
 build:
 	$(GOBUILD) -o muster ./cmd/muster
@@ -36,6 +40,24 @@ build-all:
 installer:
 	cp install/install.sh install/muster.service install/muster.hcl dist/
 	cd dist && rm -f SHA256SUMS* && sha256sum $$(find . -maxdepth 1 -type f -printf '%P\n' | sort) >SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS
+
+# Everything, for each system that muster can run on.
+cross:
+	@for target in $(TARGETS); do \
+	  echo "$$target"; \
+	  CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} GOARM=6 go build -o /dev/null ./cmd/muster; \
+	done
+
+# Debian packages, the same bytes from the same commit.
+deb:
+	@for arch in amd64 arm64 armhf; do ./install/deb/build '$(VERSION)' $$arch dist; done
+
+# What a release consists of: tarballs, packages, and their checksums.
+dist:
+	rm -rf dist
+	@./install/dist '$(VERSION)' dist $(TARGETS)
+	$(MAKE) --no-print-directory deb
+	@cd dist && sha256sum *.tar.gz *.deb >SHA256SUMS
 
 # Installs what the tests run from Debian when it is missing, then runs them all.
 # CI counts the steps before the tests in EARLIER_FAILURES.

@@ -61,6 +61,7 @@ Start it:     muster agent`,
 		a.membersCommand(), a.eventCommand(), a.queryCommand(), a.sendCommand(), a.tagsCommand(), a.joinCommand(), a.leaveCommand(),
 		a.forceLeaveCommand(), a.monitorCommand(), a.infoCommand(), a.rttCommand(), a.reachabilityCommand(), a.keysCommand(),
 	)
+	root.AddCommand(forPackagers()...)
 	root.SetHelpCommandGroupID("muster")
 	root.SetCompletionCommandGroupID("muster")
 	root.InitDefaultCompletionCmd("completion")
