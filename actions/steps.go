@@ -104,7 +104,7 @@ func (r *Runner) command(c *rules.Command, input string, rule *rules.Rule, o rul
 	}
 	return command.Command{
 		Argv: argv, Env: r.environ(o.View.SelfMember(), o.Event, options.Env), Stdin: in,
-		Timeout: options.Timeout, User: options.User, KeepStdout: maxStdout, Whole: true,
+		Timeout: options.Timeout, User: options.User, Outside: options.Outside, KeepStdout: maxStdout, Whole: true,
 	}, nil
 }
 

@@ -55,7 +55,7 @@ func (c *compiled) verify() (*reconcile.Verify, error) {
 }
 
 func newCommand(argv []string, o rules.CommandOptions) command.Command {
-	return command.Command{Argv: argv, Env: command.BaseEnv(o.Env), Timeout: o.Timeout, User: o.User}
+	return command.Command{Argv: argv, Env: command.BaseEnv(o.Env), Timeout: o.Timeout, User: o.User, Outside: o.Outside}
 }
 
 // shared lists the commands that the rule may share with others. A check of

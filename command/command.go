@@ -68,6 +68,10 @@ type Command struct {
 	// can ask nobody for anything, and where it tries, it fails at once instead
 	// of being stopped as one in the background that reads from a terminal.
 	Session bool
+	// Outside has systemd run the program, outside of the sandbox of this
+	// process's own unit, with systemd's rights; Whole and Show mean nothing
+	// then. All that it started ends with it. See ErrNoSystemd.
+	Outside bool
 	// Show gives the program files in the place of others, in a mount
 	// namespace of its own. It needs CAP_SYS_ADMIN; see ErrNoNamespace.
 	Show []Shown
@@ -110,6 +114,9 @@ func (r Result) OK() bool { return r.Err == nil && !r.TimedOut && r.ExitCode == 
 // Run runs c and waits for it. It returns when the program has ended and its
 // output was read; at the latest 4 seconds after the timeout or the end of ctx.
 func Run(ctx context.Context, c Command) Result {
+	if c.Outside {
+		return runOutside(ctx, c)
+	}
 	begin := time.Now()
 	var look *lookout
 	if len(c.Show) > 0 {

@@ -86,7 +86,7 @@ func (c Command) explain(path string, err error) error {
 	case errors.Is(err, syscall.ENOENT):
 		return fmt.Errorf("cannot run %s: the interpreter that the first line of %s names does not exist", c.name(), path)
 	case errors.Is(err, syscall.EPERM) && c.User != "":
-		return fmt.Errorf("cannot run %s as user %s: not permitted: only root can change to another user", c.name(), c.User)
+		return fmt.Errorf("cannot run %s as user %s: not permitted: that takes root, with CAP_SETUID and CAP_SETGID, or sandbox = \"systemd-run\"", c.name(), c.User)
 	case errors.Is(err, syscall.EACCES) && c.User != "":
 		return fmt.Errorf("cannot run %s: user %s may not execute %s", c.name(), c.User, path)
 	}

@@ -267,7 +267,7 @@ func (p *pass) commands() error {
 
 // keyOf is the same for two commands that do the same.
 func keyOf(c command.Command) string {
-	return sumOf(fmt.Appendf(nil, "%q %q %q %q", c.Argv, c.Env, c.Dir, c.User))
+	return sumOf(fmt.Appendf(nil, "%q %q %q %q %t", c.Argv, c.Env, c.Dir, c.User, c.Outside))
 }
 
 // print is a fingerprint of all that an attempt depends on: what is desired,

@@ -112,7 +112,7 @@ func (c *Command) Argv(o Occasion) ([]string, error) {
 
 // Options evaluates how to run the command for o.
 func (c *Command) Options(o Occasion) (CommandOptions, error) {
-	out := CommandOptions{Timeout: c.Timeout, User: c.User}
+	out := CommandOptions{Timeout: c.Timeout, User: c.User, Outside: c.Outside}
 	if c.env == nil {
 		return out, nil
 	}

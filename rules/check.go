@@ -104,6 +104,9 @@ func (b *block) readCheck() *Check {
 	}
 	c.Command = *in.readCommandBody("check", allowed, 0)
 	c.Mode = in.oneOf("mode", c.defaultMode(), CheckAuto, CheckStaged, CheckWrapper, CheckOverlay, CheckSwap)
+	if c.Outside && c.Mode == CheckAuto {
+		c.Mode = CheckSwap // out there nobody sees the files before they are in place
+	}
 	in.checkMode(c)
 	return c
 }
@@ -126,6 +129,8 @@ func (b *block) checkMode(c *Check) {
 	}
 	inPlace := c.Mode == CheckAuto || c.Mode == CheckOverlay || c.Mode == CheckSwap
 	switch {
+	case c.Outside && c.Mode == CheckOverlay:
+		b.wrong("mode", "mode \"overlay\" goes with no sandbox but the agent's", "Outside of it nobody sees the new files before they are in place: leave out `mode`, or `sandbox`.")
 	case c.wrapper != nil && c.argv.uses&useWrapper == 0:
 		b.wrong("wrapper", "the check does not look at its `wrapper`", "Let `command` name it, without quotes: command = [\"PROGRAM\", wrapper].")
 	case c.wrapper != nil && (c.argv.uses|c.wrapper.uses)&useStaged == 0:
@@ -208,7 +213,7 @@ func (b *block) readVerifyBody() *Verify {
 	if b.attrs["workers"] == nil {
 		return &Verify{Command: b.readCommandBody("verify", 0, 0)}
 	}
-	b.refuse([]string{"command", "env", "user"}, "has no meaning beside `workers`", "Keep one of them.")
+	b.refuse([]string{"command", "env", "user", "sandbox"}, "has no meaning beside `workers`", "Keep one of them.")
 	v := &Verify{Workers: b.str("workers"), Within: b.duration("timeout", defaultWithin, time.Millisecond)}
 	if !strings.HasPrefix(v.Workers, "/") {
 		b.wrong("workers", fmt.Sprintf("`workers` cannot be \"%s\"", printable(v.Workers)), "It is the absolute path of a file with the number of the main process: workers = \"/run/nginx.pid\".")

@@ -17,6 +17,7 @@ import (
 type Command struct {
 	Timeout time.Duration
 	User    string // empty: the agent's own
+	Outside bool   // sandbox = "systemd-run": outside of the agent's sandbox
 
 	argv *expr
 	env  *expr // nil: none
@@ -27,7 +28,14 @@ type CommandOptions struct {
 	Timeout time.Duration
 	Env     map[string]string // beside the basic environment
 	User    string            // empty: the agent's own
+	Outside bool              // outside of the agent's sandbox
 }
+
+// Where a command runs.
+const (
+	SandboxAgent   = "agent"       // with the agent, and in its sandbox
+	SandboxSystemd = "systemd-run" // outside of it, by systemd
+)
 
 // ReloadArgv returns the argv that makes the service read r's files; nil if
 // there is none.
@@ -49,7 +57,7 @@ func (c *Command) options() CommandOptions {
 	if c == nil {
 		return CommandOptions{}
 	}
-	o := CommandOptions{Timeout: c.Timeout, User: c.User}
+	o := CommandOptions{Timeout: c.Timeout, User: c.User, Outside: c.Outside}
 	if c.env != nil {
 		o.Env, _ = c.env.strMap(&scope{}) // constant: it was evaluated at load
 	}
@@ -80,9 +88,9 @@ func badArgv(argv []string) error {
 // commandAttrs lists what may stand in the blocks of the commands that a rule
 // which renders has.
 var commandAttrs = map[string][]string{
-	"check":  {"use", "with", "command", "mode", "wrapper", "timeout", "env", "user"},
-	"reload": {"use", "with", "command", "timeout", "env", "user"},
-	"verify": {"use", "with", "command", "workers", "timeout", "env", "user"},
+	"check":  {"use", "with", "command", "mode", "wrapper", "timeout", "env", "user", "sandbox"},
+	"reload": {"use", "with", "command", "timeout", "env", "user", "sandbox"},
+	"verify": {"use", "with", "command", "workers", "timeout", "env", "user", "sandbox"},
 }
 
 // commandBlock returns the block that says more of a command, which may be a
@@ -114,7 +122,7 @@ func (b *block) commandBlock(name string) (in *block, used string) {
 	}
 	in = s.use(name, used, s.attrs["use"].Expr.Range(), with)
 	if in != nil {
-		for _, a := range []string{"mode", "timeout", "env", "user"} {
+		for _, a := range []string{"mode", "timeout", "env", "user", "sandbox"} {
 			if s.attrs[a] != nil {
 				in.attrs[a] = s.attrs[a]
 			}
@@ -160,6 +168,7 @@ func (b *block) readCommandBody(name string, allowed, envAllowed uses) *Command 
 	cmd := &Command{
 		Timeout: b.duration("timeout", defaultTimeout, time.Millisecond),
 		User:    b.account("user"),
+		Outside: b.oneOf("sandbox", SandboxAgent, SandboxAgent, SandboxSystemd) == SandboxSystemd,
 	}
 	if b.attrs["command"] == nil {
 		b.problem(b.at, fmt.Sprintf("a `%s` block without `command`", name), "Write command = [\"PROGRAM\", \"ARGUMENT\", …].")

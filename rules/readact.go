@@ -83,7 +83,7 @@ func (b *block) readSignature(on []EventFilter) bool {
 
 func (b *block) readRun(c *hcl.Block, allowed uses) *Run {
 	s := b.open(c.Body, c.DefRange, shape{what: "a `run` block",
-		attrs: []string{"command", "timeout", "stdin", "env", "user", "retries", "idempotent"}})
+		attrs: []string{"command", "timeout", "stdin", "env", "user", "sandbox", "retries", "idempotent"}})
 	return &Run{
 		Command:    *s.readCommandBody("run", allowed, allowed),
 		Stdin:      s.oneOf("stdin", StdinSerf, StdinPayload, StdinJSON, StdinSerf),
