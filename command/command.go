@@ -15,13 +15,10 @@ package command
 import (
 	"context"
 	"fmt"
-	"math"
 	"os"
 	"os/exec"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -172,7 +169,7 @@ func start(ctx context.Context, c Command, look *lookout) (*process, error) {
 	}
 	defer pipes.closeWriters()
 	// What this process was itself started with, and did not ask for, ends here.
-	_ = unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC)
+	keepNone()
 	var group *cgroup
 	if c.Whole {
 		group = newCgroup(time.Now())
@@ -204,14 +201,8 @@ func startBusy(cmd *exec.Cmd) error {
 	}
 }
 
-// inMemory returns b as a file without a name: unlike a pipe it needs nobody
-// to feed it, and a program that does not read it blocks nobody.
-func inMemory(b []byte) (*os.File, error) {
-	fd, err := unix.MemfdCreate("stdin", unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("cannot make its standard input: %w", err)
-	}
-	f := os.NewFile(uintptr(fd), "stdin")
+// filled is f with b in it, to be read from its beginning.
+func filled(f *os.File, b []byte) (*os.File, error) {
 	if _, err := f.Write(b); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("cannot fill its standard input: %w", err)

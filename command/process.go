@@ -45,18 +45,6 @@ func follow(cmd *exec.Cmd, pipes pipes, c Command, group *cgroup) *process {
 	return p
 }
 
-// awaitExit blocks until the process has ended and leaves it a zombie. Until it
-// is reaped its number, which is the group's too, cannot go to another process:
-// so a signal to the group never hits a stranger.
-func awaitExit(pid int) {
-	for {
-		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if err != unix.EINTR {
-			return
-		}
-	}
-}
-
 // signal sends sig to the whole group. The leader is not reaped yet, so the
 // group exists; that all of it has ended is no error.
 func (p *process) signal(sig syscall.Signal) {

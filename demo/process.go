@@ -32,7 +32,7 @@ func start(name, log string, onDeath syscall.Signal, argv ...string) (*process, 
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env = command.BaseEnv(nil)
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: onDeath}
+	cmd.SysProcAttr = endingWithUs(onDeath)
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("cannot start %s: %w", name, err)
 	}

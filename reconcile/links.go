@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -111,16 +110,12 @@ func openRoot(dir string) (*os.Root, error) {
 		return nil, &fs.PathError{Op: "open", Path: dir, Err: err}
 	}
 	defer unix.Close(fd)
-	root, err := os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", fd))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.New("/proc is not mounted")
-	}
-	return root, err
+	return rootOf(fd, dir)
 }
 
 func openDir(in int, name string) (int, error) {
 	for {
-		fd, err := unix.Openat(in, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		fd, err := unix.Openat(in, name, openAsPath|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		if err != unix.EINTR {
 			return fd, err
 		}

@@ -130,7 +130,7 @@ func (s *sums) look(path string) (sighting, error) {
 	case err != nil:
 		return seen, fmt.Errorf("cannot look at %s: %w", path, err)
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return seen, fmt.Errorf("cannot use %s: it is %s, not a file", path, kindOf(st.Mode))
+		return seen, fmt.Errorf("cannot use %s: it is %s, not a file", path, kindOf(uint32(st.Mode)))
 	}
 	seen.note(&st)
 	seen.sum, err = s.sum(seen.real, seen.id)
@@ -154,7 +154,7 @@ func lstat(path string, st *unix.Stat_t) error {
 
 func (seen *sighting) note(st *unix.Stat_t) {
 	seen.exists, seen.id = true, idOf(st)
-	seen.mode, seen.uid, seen.gid = st.Mode&0o7777, st.Uid, st.Gid
+	seen.mode, seen.uid, seen.gid = uint32(st.Mode)&0o7777, st.Uid, st.Gid
 }
 
 func idOf(st *unix.Stat_t) fileID {

@@ -167,19 +167,6 @@ func makeDir(parent, name string) (fresh bool, err error) {
 	return true, unix.Fchmod(fd, 0o755)
 }
 
-// isMount reports whether name in p is a mount point, as a file is that was
-// bind-mounted into a container: nothing can be renamed over it.
-func (p place) isMount(name string) bool {
-	d, err := p.Open(".")
-	if err != nil {
-		return false
-	}
-	defer d.Close()
-	var st unix.Statx_t
-	err = unix.Statx(int(d.Fd()), name, unix.AT_SYMLINK_NOFOLLOW, 0, &st)
-	return err == nil && st.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT != 0 && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
-}
-
 // sync makes the names in p durable.
 func (p place) sync() error {
 	d, err := p.Open(".")

@@ -89,7 +89,7 @@ func (d dress) put(f, like *os.File) error {
 		if err := unix.Fstat(int(like.Fd()), &old); err != nil {
 			return err
 		}
-		uid, gid, mode = old.Uid, old.Gid, old.Mode&0o7777
+		uid, gid, mode = old.Uid, old.Gid, uint32(old.Mode)&0o7777
 	}
 	if d.uid != nil {
 		uid = *d.uid
@@ -113,8 +113,6 @@ func (d dress) put(f, like *os.File) error {
 	return unix.Fchmod(int(f.Fd()), mode)
 }
 
-const acl = "system.posix_acl_access"
-
 // copyAttributes gives f the extended attributes of like, ACL included. Those
 // that the system sets by its own rules (security.*, trusted.*) are copied where
 // that is allowed, but for those that vouch for the old bytes.
@@ -124,7 +122,7 @@ func copyAttributes(f, like *os.File) error {
 		return err
 	}
 	from, to := int(like.Fd()), int(f.Fd())
-	hasACL := false
+	hasACL := acl == ""
 	for _, name := range names {
 		switch name {
 		case "security.capability", "security.ima", "security.evm":
@@ -143,7 +141,7 @@ func copyAttributes(f, like *os.File) error {
 	}
 	if !hasACL { // nor shall the directory's default one apply
 		err := unix.Fremovexattr(to, acl)
-		if err != nil && !errors.Is(err, unix.ENODATA) && !errors.Is(err, unix.ENOTSUP) {
+		if err != nil && !errors.Is(err, errNoAttribute) && !errors.Is(err, unix.ENOTSUP) {
 			return fmt.Errorf("the directory's default ACL cannot be removed: %w", err)
 		}
 	}

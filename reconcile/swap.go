@@ -6,8 +6,6 @@ import (
 	"io"
 	"os"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // A transaction is the files of one unit that change together.
@@ -93,22 +91,6 @@ func (r *Reconciler) swap(p place, it *item) error {
 		it.placed, _ = p.idOf(it.Name) // only to spare reading it
 	}
 	return nil
-}
-
-// renameNew renames a file to a name that nobody has yet, where the file
-// system can promise that.
-func (p place) renameNew(from, to string) error {
-	d, err := p.Open(".")
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	fd := int(d.Fd())
-	err = unix.Renameat2(fd, from, fd, to, unix.RENAME_NOREPLACE)
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
-		return p.Rename(from, to)
-	}
-	return err
 }
 
 // keep gives the file that c changes a second name, so that a rename brings it

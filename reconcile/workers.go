@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 	"time"
@@ -72,26 +73,11 @@ func workersOf(pidFile string) (map[int]bool, error) {
 	if err != nil || master <= 1 {
 		return nil, fmt.Errorf("cannot read %s: it holds no process id: start the service, or %s", pidFile, elsewhere)
 	}
-	if _, err := os.Stat(fmt.Sprintf("/proc/%d", master)); err != nil {
+	children, err := childrenOf(master)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("process %d of %s does not run: start the service, or %s", master, pidFile, elsewhere)
 	}
-	proc, err := os.Open("/proc")
-	if err != nil {
-		return nil, cause(err)
-	}
-	defer proc.Close()
-	names, err := proc.Readdirnames(-1)
-	if err != nil {
-		return nil, cause(err)
-	}
-	children := map[int]bool{}
-	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		if err == nil && parentOf(pid) == master {
-			children[pid] = true
-		}
-	}
-	return children, nil
+	return children, err
 }
 
 // readPIDFile reads what may be a process id. The directory may be the
@@ -106,22 +92,4 @@ func readPIDFile(path string) ([]byte, error) {
 		return nil, errors.Join(err, errors.New("it is not a file"))
 	}
 	return io.ReadAll(io.LimitReader(f, 64))
-}
-
-// parentOf returns the parent of a process, 0 if it is gone. See proc(5): the
-// fields of stat follow the last parenthesis.
-func parentOf(pid int) int {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 2 {
-		return 0
-	}
-	parent, err := strconv.Atoi(string(fields[1]))
-	if errors.Is(err, strconv.ErrSyntax) {
-		return 0
-	}
-	return parent
 }
