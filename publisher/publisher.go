@@ -200,6 +200,9 @@ func (p *Publisher) due(resync bool) bool {
 func (p *Publisher) next(written, looked time.Time) time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if len(p.entries)+len(p.former) == 0 {
+		return time.Now().Add(resync) // nothing is ever looked at
+	}
 	next := looked.Add(resync)
 	if p.dirty {
 		next = written.Add(gap)

@@ -264,3 +264,11 @@ func TestHost(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// Without a service there is nothing to do, and nothing is done in a circle.
+func TestRestsWithoutServices(t *testing.T) {
+	p := New(Config{})
+	if wait := time.Until(p.next(time.Time{}, time.Time{})); wait <= 0 {
+		t.Errorf("looks again at once, and again (%v)", wait)
+	}
+}
