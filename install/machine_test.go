@@ -127,9 +127,13 @@ func ownGroup(t *testing.T) *os.File {
 		refused(t, "no control group", "mkdir", path)
 		t.Cleanup(func() {
 			await(t, "the control groups are gone", func() error {
-				out, err := exec.Command("find", path, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";").CombinedOutput()
-				if err != nil {
-					return fmt.Errorf("%w: %s", err, out)
+				// systemd-nspawn makes one of that name in other hierarchies, too.
+				groups, _ := filepath.Glob("/sys/fs/cgroup/*/" + filepath.Base(path))
+				for _, group := range append(groups, path) {
+					_ = exec.Command("find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";").Run()
+					if _, err := os.Stat(group); err == nil {
+						return fmt.Errorf("%s is still there", group)
+					}
 				}
 				return nil
 			})
@@ -155,7 +159,7 @@ func boot(t *testing.T) *machine {
 	in, out := network(t)
 	group := ownGroup(t)
 	root := debian(t)
-	refused(t, "systemd-nspawn", "systemd-nspawn", "-q", "-D", root, "--register=no", "--pipe", "true")
+	refused(t, "systemd-nspawn", "systemd-nspawn", "-q", "-D", root, "--register=no", "--keep-unit", "--pipe", "true")
 
 	name := fmt.Sprintf("muster-test-%d", os.Getpid())
 	cmd := exec.Command("systemd-nspawn", "--quiet", "--boot", "--directory="+root, "--machine="+name,
@@ -287,4 +291,13 @@ func await(t *testing.T, what string, try func() error) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
+}
+
+// outsideGet fetches a page from outside of the machine; it is web1's.
+func (m *machine) outsideGet(url string) (string, error) {
+	out, err := exec.Command("ip", "netns", "exec", m.away, "curl", "--silent", "--show-error", "--fail", "--max-time", "2", url).CombinedOutput()
+	if err == nil && !bytes.Contains(out, []byte("web1 is here")) {
+		err = fmt.Errorf("it says %q", out)
+	}
+	return string(out), err
 }
