@@ -16,8 +16,9 @@ TESTTIME ?= 20m
 FUZZTIME ?= 5s
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
-# Where muster is released for, as Go names it; the rest is held to building.
-TARGETS := linux/amd64 linux/arm64 linux/arm linux/riscv64 darwin/arm64 darwin/amd64 freebsd/amd64
+# What tarballs are made for, as Go names it, and what is only held to building.
+RELEASED := linux/amd64 linux/arm64 linux/arm
+BUILDS := linux/riscv64 darwin/arm64 freebsd/amd64
 
 .PHONY: build build-all installer cross deb dist test deps fmt fmt-check vet staticcheck lint fuzz bench licenses clean
 
@@ -41,9 +42,9 @@ installer:
 	cp install/install.sh install/muster.service install/muster.hcl dist/
 	cd dist && rm -f SHA256SUMS* && sha256sum $$(find . -maxdepth 1 -type f -printf '%P\n' | sort) >SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS
 
-# Everything, for each system that muster can run on.
+# What the tree also builds for. What such a system lacks, it says when it is asked for.
 cross:
-	@for target in $(TARGETS); do \
+	@for target in $(BUILDS); do \
 	  echo "$$target"; \
 	  CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} GOARM=6 go build -o /dev/null ./cmd/muster; \
 	done
@@ -55,7 +56,7 @@ deb:
 # What a release consists of: tarballs, packages, and their checksums.
 dist:
 	rm -rf dist
-	@./install/dist '$(VERSION)' dist $(TARGETS)
+	@./install/dist '$(VERSION)' dist $(RELEASED) $(BUILDS)
 	$(MAKE) --no-print-directory deb
 	@cd dist && sha256sum *.tar.gz *.deb >SHA256SUMS
 
