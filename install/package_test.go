@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,17 +16,29 @@ import (
 // pack builds the Debian package of a version for this machine.
 func pack(t *testing.T, version, dir string, env ...string) (file string) {
 	t.Helper()
-	programs(t, "dpkg-deb", "git")
+	return packing(t, version, dir, env...)()
+}
+
+// packing begins to; what it returns waits for the end.
+func packing(t *testing.T, version, dir string, env ...string) (file func() string) {
+	t.Helper()
+	programs(t, "dpkg-deb")
 	arch := strings.TrimSpace(run(t, "dpkg", "--print-architecture"))
 	cmd := exec.Command("deb/build", version, arch, dir)
 	cmd.Env = append(append(os.Environ(), "SOURCE_DATE_EPOCH=1700000000"), env...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("deb/build: %v\n%s", err, stderr.Bytes())
+	var out, complaint bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
 	}
-	return strings.TrimSpace(string(out))
+	wait := sync.OnceValue(cmd.Wait)
+	t.Cleanup(func() { _ = wait() })
+	return func() string {
+		if err := wait(); err != nil {
+			t.Fatalf("deb/build: %v\n%s", err, complaint.Bytes())
+		}
+		return strings.TrimSpace(out.String())
+	}
 }
 
 // Built twice, in other places, under other users' settings: the same bytes.

@@ -111,8 +111,9 @@ const site = "server { listen 8081; location / { proxy_pass http://web; } }\n"
 // A Debian with systemd gets the package, and lives through what machines live
 // through: see the calls, in order.
 func TestBootedSystem(t *testing.T) {
+	packed := packing(t, "v0.1.0", t.TempDir())
 	m := boot(t)
-	file := pack(t, "v0.1.0", t.TempDir())
+	file := packed()
 	unpacked := t.TempDir()
 	run(t, "dpkg-deb", "-x", file, unpacked)
 	m.beside(filepath.Join(unpacked, "usr/bin/muster"), "demo", "node", "--serve", outside+":8080", "--answer", "web1 is here",
