@@ -39,8 +39,8 @@ build-all:
 # dist/ as a machine without network wants it: the installer, what belongs to the
 # binaries and packages that are there, and the checksums of all of it.
 installer:
-	cp install/install.sh install/muster.service install/muster.hcl dist/
-	cd dist && rm -f SHA256SUMS* && sha256sum $$(find . -maxdepth 1 -type f -printf '%P\n' | sort) >SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS
+	@cp install/install.sh install/muster.service install/muster.hcl dist/
+	@cd dist && rm -f SHA256SUMS* && sha256sum $$(find . -maxdepth 1 -type f -printf '%P\n' | sort) >SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS
 
 # What the tree also builds for. What such a system lacks, it says when it is asked for.
 cross:
@@ -53,12 +53,11 @@ cross:
 deb:
 	@for arch in amd64 arm64 armhf; do ./install/deb/build '$(VERSION)' $$arch dist; done
 
-# What a release consists of: tarballs, packages, and their checksums.
+# What a release consists of: tarballs, packages, the installer, and the checksums of all of it.
 dist:
 	rm -rf dist
 	@./install/dist '$(VERSION)' dist $(RELEASED) $(BUILDS)
-	$(MAKE) --no-print-directory deb
-	@cd dist && sha256sum *.tar.gz *.deb >SHA256SUMS
+	@$(MAKE) --no-print-directory deb installer
 
 # Installs what the tests run from Debian when it is missing, then runs them all.
 # CI counts the steps before the tests in EARLIER_FAILURES.
