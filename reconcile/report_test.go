@@ -75,6 +75,24 @@ func TestSensitive(t *testing.T) {
 	}
 }
 
+// A plan does not show what was written as sensitive, though the rule no longer
+// says that it is: the old text is on disk still.
+func TestPlanOfAFileThatWasSensitive(t *testing.T) {
+	h := testHost(t)
+	f := h.file("key", "s3cret\n")
+	f.Sensitive = true
+	h.converge(h.unit("web", f), InSync)
+	public := h.unit("web", h.file("key", "public\n"))
+	plan := h.r.Plan([]Unit{public})[0]
+	if f := plan.Files[0]; f.Action != ActionUpdate || !f.Sensitive || len(f.Old)+len(f.New) > 0 {
+		t.Errorf("it shows %q and %q: %+v", f.Old, f.New, f)
+	}
+	h.converge(public, InSync)
+	if f := h.r.Plan([]Unit{h.unit("web", h.file("key", "more\n"))})[0].Files[0]; f.Sensitive || string(f.Old) != "public\n" || string(f.New) != "more\n" {
+		t.Errorf("what is public now: %+v", f)
+	}
+}
+
 func TestPlan(t *testing.T) {
 	h := testHost(t)
 	with := func(members string, files ...File) Unit {
