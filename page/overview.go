@@ -33,7 +33,7 @@ func (p *Page) overview(_ context.Context, s *snapshot, r *http.Request) (docume
 	found, page := cut(s.find(q), q, "node", len(s.nodes.Nodes))
 	d.parts = append(d.parts, part{"pager", "", "pager", page})
 	for _, n := range found {
-		d.parts = append(d.parts, part{"node:" + n.Name, "nodes", "node-row", s.row(n)})
+		d.parts = append(d.parts, part{"node:" + n.Name, "nodes", "node-row", s.row(*n)})
 	}
 	d.parts = append(d.parts, p.happened(func(timeline.Entry) bool { return true })...)
 	return d, nil
@@ -72,6 +72,10 @@ type tally struct {
 
 // health says how everything is.
 func (s *snapshot) health() health {
+	return s.counted.get(s.count)
+}
+
+func (s *snapshot) count() health {
 	h := health{
 		Node: cmp.Or(s.status.Node.Name, s.nodes.Self), Address: s.status.Node.Advertise, Version: s.status.Version,
 		Alone: s.status.Alone, Settled: s.status.Settled, Doubt: s.status.Doubt, Draining: s.status.Draining,
@@ -266,25 +270,32 @@ func (s *snapshot) row(n nodes.Node) nodeRow {
 }
 
 // find returns the nodes that a query is about, in its order.
-func (s *snapshot) find(q query) []nodes.Node {
-	words, found := q.words(), make([]nodes.Node, 0, len(s.nodes.Nodes))
-	for _, n := range s.nodes.Nodes {
-		if len(words) == 0 || matches(words, s.said(n)...) {
-			found = append(found, n)
+func (s *snapshot) find(q query) []*nodes.Node {
+	words, found := q.words(), make([]*nodes.Node, 0, len(s.nodes.Nodes))
+	texts := s.nodeTexts.get(func() (texts []string) {
+		for _, n := range s.nodes.Nodes {
+			texts = append(texts, searched(s.said(n)...))
+		}
+		return texts
+	})
+	for i := range s.nodes.Nodes {
+		if matches(words, texts[i]) {
+			found = append(found, &s.nodes.Nodes[i])
 		}
 	}
-	slices.SortStableFunc(found, func(a, b nodes.Node) int {
+	if q.Sort == orders[0] { // they are by name already
+		return found
+	}
+	slices.SortStableFunc(found, func(a, b *nodes.Node) int {
 		switch q.Sort {
 		case "state":
-			return cmp.Compare(trouble(a), trouble(b))
+			return cmp.Compare(trouble(*a), trouble(*b))
 		case "phi":
 			return descending(a.Phi, b.Phi)
 		case "load":
 			return descending(a.Rate, b.Rate)
-		case "memory":
-			return descending(used(a), used(b))
 		}
-		return 0 // by name already
+		return descending(used(*a), used(*b))
 	})
 	return found
 }

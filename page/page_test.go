@@ -125,6 +125,35 @@ func TestHostileTextIsText(t *testing.T) {
 	}
 }
 
+// Sixty-four who look once a second at ten thousand nodes, and search them,
+// share what takes long.
+func TestSearchesShareTheWork(t *testing.T) {
+	p, s := newTestPage(), town(10000, "x")
+	for _, build := range []builder{p.overview, p.servicesPage} {
+		for _, url := range []string{"/?q=nobody", "/?q=nobody+else&sort=load"} {
+			r := httptest.NewRequest("GET", url, nil)
+			allocated := testing.AllocsPerRun(10, func() {
+				if _, err := build(t.Context(), s, r); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if allocated > 1000 {
+				t.Errorf("%s: %v allocations", url, allocated)
+			}
+		}
+	}
+}
+
+func BenchmarkSearch(b *testing.B) {
+	p, s := newTestPage(), town(10000, "x")
+	r := httptest.NewRequest("GET", "/?q=role%3Dweb&sort=load", nil)
+	for b.Loop() {
+		if _, err := p.overview(b.Context(), s, r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // A long list is shown a page at a time, searched and sorted by the server, so
 // that a browser never has more than a hundred rows.
 func TestThousandNodes(t *testing.T) {

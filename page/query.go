@@ -53,11 +53,13 @@ func (q query) String() string {
 // words are what is looked for, in lower case.
 func (q query) words() []string { return strings.Fields(strings.ToLower(q.Q)) }
 
-// matches reports whether each word is somewhere in what is said of an item.
-func matches(words []string, said ...string) bool {
-	return !slices.ContainsFunc(words, func(word string) bool {
-		return !slices.ContainsFunc(said, func(s string) bool { return strings.Contains(strings.ToLower(s), word) })
-	})
+// searched is what is said of an item as one text. No word has a line break in
+// it, and none goes from one thing said to the next.
+func searched(said ...string) string { return strings.ToLower(strings.Join(said, "\n")) }
+
+// matches reports whether each word is somewhere in the text of an item.
+func matches(words []string, text string) bool {
+	return !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(text, word) })
 }
 
 // A pager says which items of a list are shown, and leads to the others.

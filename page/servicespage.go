@@ -17,8 +17,14 @@ type serviceRow struct {
 func (p *Page) servicesPage(_ context.Context, s *snapshot, r *http.Request) (document, error) {
 	q := queryOf(r)
 	words, found := q.words(), []publisher.Found{}
-	for _, f := range s.services {
-		if matches(words, f.Type, f.Description, f.Host, f.IP, ":"+f.Port, f.Text, f.Node) {
+	texts := s.servicesTexts.get(func() (texts []string) {
+		for _, f := range s.services {
+			texts = append(texts, searched(f.Type, f.Description, f.Host, f.IP, ":"+f.Port, f.Text, f.Node))
+		}
+		return texts
+	})
+	for i, f := range s.services {
+		if matches(words, texts[i]) {
 			found = append(found, f)
 		}
 	}

@@ -2,6 +2,7 @@ package page
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"muster/agent"
@@ -13,7 +14,8 @@ import (
 // fresh is for how long a snapshot is shown: all who look share it.
 const fresh = 700 * time.Millisecond
 
-// A snapshot is how everything is at one moment. Nothing changes it.
+// A snapshot is how everything is at one moment. Nothing changes it; what comes
+// of it, and takes long where there are thousands, is made once for all who look.
 type snapshot struct {
 	at       time.Time
 	status   agent.Status
@@ -22,6 +24,21 @@ type snapshot struct {
 	fleet    map[string]*fleet.Node // by name; nil: not asked yet
 	services []publisher.Found
 	offered  map[string][]publisher.Found // by the node that offers them
+
+	counted       once[health]
+	nodeTexts     once[[]string] // what is searched of each node
+	servicesTexts once[[]string] // and of each service
+}
+
+// A once is a value that is made when it is first asked for.
+type once[T any] struct {
+	sync.Once
+	value T
+}
+
+func (o *once[T]) get(make func() T) T {
+	o.Do(func() { o.value = make() })
+	return o.value
 }
 
 // look returns how everything is, and has the nodes asked.
