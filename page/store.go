@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"html/template"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -68,8 +69,14 @@ type kept struct {
 	used    time.Time
 }
 
-// keepFor is for how long a part is kept that nobody looks at.
-const keepFor = 30 * time.Second
+const (
+	// keepFor is for how long a part is kept that nobody looks at.
+	keepFor = 30 * time.Second
+	// mostKept is how many parts are kept at once, each of some 2 KB: a row of
+	// each of ten thousand nodes and more. Who asks for ever other searches has
+	// them forgotten earlier.
+	mostKept = 1 << 14
+)
 
 func newStore(epoch string) *store {
 	return &store{epoch: epoch, parts: map[string]*kept{}}
@@ -123,17 +130,21 @@ func (s *store) keep(key string, now time.Time, model any, render func() (string
 	return k, nil
 }
 
-// prune forgets what nobody looks at.
+// prune forgets what nobody looks at. Where that is too little it forgets what
+// has been looked at least lately: what streams show, they looked at just now.
 func (s *store) prune(now time.Time) {
-	if now.Sub(s.pruned) < keepFor {
-		return
+	if now.Sub(s.pruned) >= keepFor {
+		s.pruned = now
+		s.forget(now.Add(-keepFor))
 	}
-	s.pruned = now
-	for key, k := range s.parts {
-		if now.Sub(k.used) > keepFor {
-			delete(s.parts, key)
-		}
+	for age := keepFor / 2; len(s.parts) > mostKept; age /= 2 {
+		s.forget(now.Add(-age))
 	}
+}
+
+// forget drops what was used last at that time, or before.
+func (s *store) forget(used time.Time) {
+	maps.DeleteFunc(s.parts, func(_ string, k *kept) bool { return !k.used.After(used) })
 }
 
 func (p part) render() (string, error) {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -158,6 +160,53 @@ func TestNothingNew(t *testing.T) {
 	m, _ := changed.news(v.version, v.ids())
 	if len(m.Parts) != 1 || m.Parts[0].ID != "node:a" || !strings.Contains(m.Parts[0].HTML, "x=2") || len(m.Lists) != 0 {
 		t.Errorf("of one changed row it is told %+v", m)
+	}
+}
+
+// Who asks for ever other searches makes the store forget what he looked at
+// first, and nothing that others look at.
+func TestStoreIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newStore("e")
+		look := func(path string) sight {
+			v, err := store.show(document{path: path, lists: []string{"nodes"}, parts: []part{
+				{"health", "", "health", health{}}, {"node:a", "nodes", "node-row", nodeRow{Name: "a"}},
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return v
+		}
+		was := look("/")
+		for i := range mostKept {
+			time.Sleep(time.Millisecond)
+			look(fmt.Sprint("/?q=", i))
+			if i%1000 == 0 {
+				if _, any := (&sight{document: was.document, parts: look("/").parts, order: was.order}).news(was.version, was.ids()); any {
+					t.Fatalf("after %d searches, what a stream shows is told again", i)
+				}
+			}
+			if n := len(store.parts); n > mostKept {
+				t.Fatalf("after %d searches %d parts are kept", i, n)
+			}
+		}
+		time.Sleep(2 * keepFor)
+		look("/")
+		if n := len(store.parts); n != 3 {
+			t.Errorf("%d parts are kept that nobody looks at", n-3)
+		}
+	})
+}
+
+// Also of a moment that is over before any time has passed no more is kept.
+func TestStoreIsBoundedAtOnce(t *testing.T) {
+	store := newStore("e")
+	for i := range mostKept + 1 {
+		store.parts[fmt.Sprint(i)] = &kept{used: time.Unix(1, 0)}
+	}
+	store.prune(time.Unix(1, 0))
+	if n := len(store.parts); n > mostKept {
+		t.Errorf("%d parts are kept", n)
 	}
 }
 
