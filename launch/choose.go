@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"muster/cluster"
-	"muster/inventory"
 	"muster/metadata"
 	"muster/nodes"
 )
@@ -132,13 +131,13 @@ func (o Order) hindrance(n nodes.Node, runs bool, every time.Duration) string {
 // unfit are the nodes that Ansible cannot be told of, with the reason.
 func unfit(all []nodes.Node) map[string]string {
 	why := map[string]string{}
-	inv, refused := inventory.Of(members(all), false)
+	inv, refused := inventoryOf(members(all))
 	for _, r := range refused {
 		if _, listed := inv.Hosts[r.Member]; !listed {
 			why[r.Member] = "cannot be a host for Ansible: " + r.Reason.Error()
 		}
 	}
-	if _, taken := inv.Hosts[group]; taken {
+	if slices.ContainsFunc(all, func(n nodes.Node) bool { return n.Name == group }) {
 		why[group] = "cannot be a host for Ansible: the group of those picked has this name"
 	}
 	return why

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"muster/cluster"
 	"muster/inventory"
 )
 
@@ -34,7 +35,7 @@ type laid struct {
 // lay writes into dir what a run needs.
 func (c Config) lay(dir string) (laid, error) {
 	at := func(name string) string { return filepath.Join(dir, name) }
-	inv, _ := inventory.Of(c.Members, false)
+	inv, _ := inventoryOf(c.Members)
 	inv.Groups[group] = Names(c.Choice.Picked)
 	slices.Sort(inv.Groups[group])
 	vars, err := json.Marshal(map[string]string{"muster_service": c.Choice.Service, "muster_state": c.Choice.state()})
@@ -65,6 +66,12 @@ func (c Config) lay(dir string) (laid, error) {
 	}
 	out.env = c.environ(dir)
 	return out, mkfifo(out.pipe)
+}
+
+// inventoryOf is the inventory of the living members, without one that is called
+// like the group: to Ansible --limit would be that host, at whatever address.
+func inventoryOf(all []cluster.Member) (inventory.Inventory, []inventory.Refusal) {
+	return inventory.Of(slices.DeleteFunc(slices.Clone(all), func(m cluster.Member) bool { return m.Name == group }), false)
 }
 
 // state is what a playbook is to bring about, as Ansible's modules call it.

@@ -21,7 +21,7 @@ func TestLay(t *testing.T) {
 	c := Config{
 		Choice:   Choice{Order: Order{Service: "nginx"}, Picked: []nodes.Node{evil, node("web1", 2, nil)}},
 		Playbook: "/etc/muster/playbooks/nginx.yml",
-		Members:  []cluster.Member{Member(node("web1", 2, nil)), Member(evil), Member(other)},
+		Members:  []cluster.Member{Member(node("web1", 2, nil)), Member(evil), Member(other), Member(node(group, 3, tags("role", "web")))},
 		Args:     []string{"--forks", "3"},
 		Secrets:  []Secret{{Flag: "--become-password-file", Text: []byte("geheim")}},
 		Env:      []string{"PATH=/bin", "PYTHONPATH=/mine", "ANSIBLE_CALLBACKS_ENABLED=timer"},
@@ -51,6 +51,10 @@ func TestLay(t *testing.T) {
 	// A tag made its member part of another group, not of the one picked.
 	if !strings.Contains(text("inventory.yml"), "    \"launch\":\n      hosts:\n        \"web1\":\n        \"web2\":\n    muster_launch:\n") {
 		t.Errorf("the group is not those picked:\n%s", text("inventory.yml"))
+	}
+	// Nor is a member of its name in it: --limit would be that one.
+	if inv := text("inventory.yml"); strings.Count(inv, `"launch":`) != 1 {
+		t.Errorf("a host has the group's name:\n%s", inv)
 	}
 	if inv := text("inventory.yml"); strings.Count(inv, "{{") != strings.Count(inv, `!unsafe "{{`) {
 		t.Errorf("a template:\n%s", inv)
