@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -120,20 +121,23 @@ func seal(token string, end time.Time) string {
 	return text + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// remembers reports whether the request has a session that has not ended.
+// remembers reports whether the request has a session that has not ended. It may
+// have other cookies of that name before it: whoever serves another port of this
+// host can set some, and must not lock the user out.
 func (g *Gate) remembers(r *http.Request, now time.Time) bool {
-	c, err := r.Cookie(cookieName(r))
-	if err != nil {
-		return false
-	}
-	text, _, _ := strings.Cut(c.Value, ".")
+	return slices.ContainsFunc(r.CookiesNamed(cookieName(r)), func(c *http.Cookie) bool { return g.sealed(c.Value, now) })
+}
+
+// sealed reports whether a cookie's value is a session that has not ended.
+func (g *Gate) sealed(session string, now time.Time) bool {
+	text, _, _ := strings.Cut(session, ".")
 	seconds, err := strconv.ParseInt(text, 10, 64)
 	end := time.Unix(seconds, 0)
 	if err != nil || !now.Before(end) || end.After(now.Add(sessionLength+time.Hour)) {
 		return false
 	}
 	for _, token := range []string{g.Token, g.ReadToken} {
-		if token != "" && same(c.Value, seal(token, end)) {
+		if token != "" && same(session, seal(token, end)) {
 			return true
 		}
 	}

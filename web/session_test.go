@@ -106,6 +106,11 @@ func TestSessionsThatAreNone(t *testing.T) {
 	g, now := &Gate{Token: token, ReadToken: readerToken}, time.Now()
 	good := seal(readerToken, now.Add(time.Hour))
 	stamp, mac, _ := strings.Cut(good, ".")
+	r := httptest.NewRequest("GET", "/node/web1", nil)
+	r.Header.Set("Cookie", cookieName(r)+"=of-another-port; "+cookieName(r)+"="+good)
+	if !g.remembers(r, now) {
+		t.Error("a cookie that another port has set locks the user out")
+	}
 	for value, want := range map[string]bool{
 		good: true, seal(token, now.Add(sessionLength)): true,
 		seal(token, now.Add(-time.Second)): false, seal(token, now.Add(2*sessionLength)): false, seal("an-old-token-that-was", now.Add(time.Hour)): false, seal("", now.Add(time.Hour)): false,
