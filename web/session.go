@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -8,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,9 +48,15 @@ func (a *API) views() []view {
 // admit lets those look who may, and asks the others for a token.
 func (a *API) admit(v view) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		known := a.Gate.knows(r.Header.Get("Authorization")) || a.Gate.remembers(r, time.Now())
+		known := a.Gate.knows(r.Header.Get("Authorization"))
+		end, session := a.Gate.remembers(r, time.Now())
+		if session && !known { // no stream goes on for longer
+			ctx, cancel := context.WithDeadline(r.Context(), end)
+			defer cancel()
+			r = r.WithContext(ctx)
+		}
 		switch {
-		case known:
+		case known || session:
 			defer keep(r)()
 		case v.open || a.Gate.Open:
 		case strings.HasPrefix(r.Header.Get("Accept"), "text/event-stream"):
@@ -121,27 +127,33 @@ func seal(token string, end time.Time) string {
 	return text + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// remembers reports whether the request has a session that has not ended. It may
-// have other cookies of that name before it: whoever serves another port of this
-// host can set some, and must not lock the user out.
-func (g *Gate) remembers(r *http.Request, now time.Time) bool {
-	return slices.ContainsFunc(r.CookiesNamed(cookieName(r)), func(c *http.Cookie) bool { return g.sealed(c.Value, now) })
+// remembers reports whether the request has a session that has not ended, and
+// when it ends. The request may have other cookies of that name before it:
+// whoever serves another port of this host can set some, and must not lock the
+// user out.
+func (g *Gate) remembers(r *http.Request, now time.Time) (end time.Time, ok bool) {
+	for _, c := range r.CookiesNamed(cookieName(r)) {
+		if end, ok = g.unseal(c.Value, now); ok {
+			return end, true
+		}
+	}
+	return time.Time{}, false
 }
 
-// sealed reports whether a cookie's value is a session that has not ended.
-func (g *Gate) sealed(session string, now time.Time) bool {
+// unseal returns when a session ends, if it is one and has not.
+func (g *Gate) unseal(session string, now time.Time) (end time.Time, ok bool) {
 	text, _, _ := strings.Cut(session, ".")
 	seconds, err := strconv.ParseInt(text, 10, 64)
-	end := time.Unix(seconds, 0)
+	end = time.Unix(seconds, 0)
 	if err != nil || !now.Before(end) || end.After(now.Add(sessionLength+time.Hour)) {
-		return false
+		return end, false
 	}
 	for _, token := range []string{g.Token, g.ReadToken} {
 		if token != "" && same(session, seal(token, end)) {
-			return true
+			return end, true
 		}
 	}
-	return false
+	return end, false
 }
 
 // localPath is a path on this server; what leads elsewhere leads to the first

@@ -108,7 +108,7 @@ func TestSessionsThatAreNone(t *testing.T) {
 	stamp, mac, _ := strings.Cut(good, ".")
 	r := httptest.NewRequest("GET", "/node/web1", nil)
 	r.Header.Set("Cookie", cookieName(r)+"=of-another-port; "+cookieName(r)+"="+good)
-	if !g.remembers(r, now) {
+	if _, ok := g.remembers(r, now); !ok {
 		t.Error("a cookie that another port has set locks the user out")
 	}
 	for value, want := range map[string]bool{
@@ -118,10 +118,10 @@ func TestSessionsThatAreNone(t *testing.T) {
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Cookie", cookieName(r)+"="+value)
-		if got := g.remembers(r, now); got != want {
+		if _, got := g.remembers(r, now); got != want {
 			t.Errorf("%q: %v", value, got)
 		}
-		if (&Gate{}).remembers(r, now) {
+		if _, ok := (&Gate{}).remembers(r, now); ok {
 			t.Errorf("%q is good where there is no token", value)
 		}
 	}
@@ -223,5 +223,22 @@ func TestStream(t *testing.T) {
 		t.Error(err)
 	}
 	for lines.Scan() {
+	}
+}
+
+// A stream is over when its session is, though the agent is not.
+func TestStreamEndsWithItsSession(t *testing.T) {
+	api, _ := newAPI(t, &Gate{Token: token, ReadToken: readerToken})
+	at := serveOn(t, api.Remote(), Port{Address: "127.0.0.1:0"})
+	_, port, _ := strings.Cut(strings.TrimPrefix(at, "http://"), ":")
+	response, text := visit(t, "GET", at+"/", "", func(r *http.Request) {
+		r.Header.Set("Accept", "text/event-stream")
+		r.AddCookie(&http.Cookie{Name: "muster-" + port, Value: seal(readerToken, time.Now().Add(2*time.Second))})
+	})
+	if response.StatusCode != 200 || !strings.Contains(text, "node:web1") {
+		t.Errorf("%d %s", response.StatusCode, text)
+	}
+	if response, _ := visit(t, "GET", at+"/", "", with(&http.Cookie{Name: "muster-" + port, Value: seal(readerToken, time.Now())})); response.StatusCode != 303 {
+		t.Errorf("a session that has ended: %d", response.StatusCode)
 	}
 }
