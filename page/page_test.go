@@ -125,6 +125,23 @@ func TestHostileTextIsText(t *testing.T) {
 	}
 }
 
+// Services of one node are told apart also where they have a type and a port in
+// common, and are not sent again while they stay the same.
+func TestServicesOfOnePort(t *testing.T) {
+	p, s := newTestPage(), town(0, "")
+	for _, ip := range []string{"10.0.0.1", "10.0.0.2"} {
+		s.services = append(s.services, publisher.Found{Node: "a", Service: services.Service{Type: "web", Port: "80", IP: ip}})
+	}
+	v := shownAt(t, p, p.servicesPage, s, "/services")
+	if n := len(v.ids()); n != 3 { // and the pager
+		t.Errorf("%d elements: %v", n, v.ids())
+	}
+	again := shownAt(t, p, p.servicesPage, s, "/services")
+	if m, any := again.news(v.version, v.ids()); any {
+		t.Errorf("news: %+v", m)
+	}
+}
+
 // Sixty-four who look once a second at ten thousand nodes, and search them,
 // share what takes long.
 func TestSearchesShareTheWork(t *testing.T) {

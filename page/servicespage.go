@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"net/http"
 
 	"muster/publisher"
@@ -35,8 +36,15 @@ func (p *Page) servicesPage(_ context.Context, s *snapshot, r *http.Request) (do
 		for _, text := range []*string{&row.Type, &row.Description, &row.Host, &row.Address, &row.Port, &row.Attributes} {
 			*text = visible(clip(*text, 200))
 		}
-		id := fmt.Sprintf("service:%s:%q:%q", f.Node, f.Type, f.Port)
-		d.parts = append(d.parts, part{id, "services", "service-row", row})
+		d.parts = append(d.parts, part{idOf(f), "services", "service-row", row})
 	}
 	return d, nil
+}
+
+// idOf tells a service from the others of its node, of which several may have
+// its type and port.
+func idOf(f publisher.Found) string {
+	sum := fnv.New64a()
+	fmt.Fprintf(sum, "%q", f.Service) // a hash takes everything
+	return fmt.Sprintf("service:%s:%x", f.Node, sum.Sum(nil))
 }

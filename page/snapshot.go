@@ -2,6 +2,7 @@ package page
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,6 +66,7 @@ func (p *Page) look(ctx context.Context) (*snapshot, error) {
 		return nil, err
 	}
 	s.services, _ = publisher.Find(p.c.Agent.Members(), "", "") // what cannot be read is not there
+	s.services = slices.Compact(s.services)                     // what is said twice is one
 	for _, f := range s.services {
 		s.offered[f.Node] = append(s.offered[f.Node], f)
 	}
