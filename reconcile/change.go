@@ -69,7 +69,7 @@ type tried struct {
 
 // tries lists what p is about to change. It is called before anything is: what
 // is on disk now cannot be read any more when the change is told.
-func (r *Reconciler) tries(p *pass) (list []tried) {
+func (p *pass) tries() (list []tried) {
 	left := mostCompared
 	add := func(path string, sensitive, drift bool, seen sighting, remove bool, new []byte) {
 		t := tried{FileChange: FileChange{Path: path, Action: ActionUpdate, Drift: drift}, new: new}
@@ -79,7 +79,7 @@ func (r *Reconciler) tries(p *pass) (list []tried) {
 		case !seen.exists:
 			t.Action = ActionCreate
 		}
-		if t.Sensitive = sensitive || r.wasSensitive(path); t.Sensitive {
+		if t.Sensitive = sensitive; t.Sensitive {
 			t.new = nil
 		} else if left -= len(new) + int(min(seen.id.size, mostCompared)); left < 0 || len(list) >= mostListed {
 			t.new, t.unknown = nil, true
@@ -90,7 +90,7 @@ func (r *Reconciler) tries(p *pass) (list []tried) {
 	}
 	for _, w := range p.wants {
 		if w.dirty {
-			add(w.file.Path, w.file.Sensitive, w.drift, w.seen, false, w.bytes)
+			add(w.file.Path, p.hides(w), w.drift, w.seen, false, w.bytes)
 		}
 	}
 	for _, o := range p.orphans {
@@ -115,14 +115,6 @@ func (seen sighting) text() (text []byte, unknown bool) {
 	}
 	text, err := readWhole(seen.real, seen.id)
 	return text, err != nil
-}
-
-// wasSensitive reports whether muster wrote the file as a sensitive one: what
-// it holds stays one when the rule says otherwise.
-func (r *Reconciler) wasSensitive(path string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.journal.state.wrote[path].sensitive
 }
 
 // change tells what p changed, or tried to; nil: nothing.

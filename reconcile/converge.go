@@ -119,9 +119,14 @@ func (r *Reconciler) recall(p *pass) {
 			p.st.acted = time.UnixMilli(rec.at)
 		}
 	}
+	p.secret = map[string]bool{}
 	p.wrote = make(map[string]string, len(p.unit.Files)+len(p.orphans))
 	for _, f := range p.unit.Files {
-		p.wrote[f.Path] = r.journal.state.wrote[f.Path].sum
+		was := r.journal.state.wrote[f.Path]
+		p.wrote[f.Path] = was.sum
+		if was.sensitive {
+			p.secret[f.Path] = true
+		}
 	}
 	for _, o := range p.orphans {
 		p.wrote[o.path] = r.journal.state.wrote[o.path].sum

@@ -47,6 +47,7 @@ type pass struct {
 	orphans []orphan          // files the rule stopped producing
 	loaded  map[string]string // as the journal has it; nil: not known
 	wrote   map[string]string // path to sum, as muster wrote them last
+	secret  map[string]bool   // the paths of those that were sensitive then
 
 	act       bool // there is something to do
 	applying  bool // … and it is to make the disk as desired, not only to load what is there
@@ -91,8 +92,17 @@ type orphan struct {
 	sensitive bool
 }
 
+// hides reports whether what a file holds shows nowhere. What was written as
+// sensitive stays so when the rule says otherwise, until something else is in
+// its place.
+func (p *pass) hides(w want) bool {
+	return w.file.Sensitive || w.dirty && p.secret[w.file.Path]
+}
+
+// sensitive reports whether p hides a file.
 func (p *pass) sensitive() bool {
-	return slices.ContainsFunc(p.unit.Files, func(f File) bool { return f.Sensitive })
+	return slices.ContainsFunc(p.unit.Files, func(f File) bool { return f.Sensitive }) ||
+		slices.ContainsFunc(p.wants, func(w want) bool { return w.file != nil && p.hides(w) })
 }
 
 // inspect compares p's unit with the disk and says what is to be done, in

@@ -66,7 +66,7 @@ func (r *Reconciler) Plan(units []Unit) []Plan {
 		if p.err == nil {
 			r.inspect(p)
 		}
-		plans[i] = p.plan(r.wasSensitive)
+		plans[i] = p.plan()
 		p.st = real
 	}
 	return plans
@@ -77,16 +77,14 @@ func (st *ruleState) copy() *ruleState {
 	return &ruleState{ref: st.ref.clone(), desired: st.desired, orphans: st.orphans, back: st.back, acted: st.acted, fight: st.fight}
 }
 
-// plan says what p would do. wasSensitive reports what is not to be shown of
-// the disk, whatever the rule says now.
-func (p *pass) plan(wasSensitive func(path string) bool) Plan {
+func (p *pass) plan() Plan {
 	plan := Plan{Rule: p.unit.Rule, State: p.out.State, Verdict: p.out.Verdict, Gained: p.out.Gained, Lost: p.out.Lost, Err: p.err}
 	changed := false
 	for _, w := range p.wants {
 		if w.file == nil {
 			continue
 		}
-		d := FileDiff{Path: w.file.Path, Action: ActionNone, Sensitive: w.file.Sensitive || wasSensitive(w.file.Path), Drift: w.drift}
+		d := FileDiff{Path: w.file.Path, Action: ActionNone, Sensitive: p.hides(w), Drift: w.drift}
 		switch {
 		case w.dirty && w.seen.exists:
 			d.Action = ActionUpdate

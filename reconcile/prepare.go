@@ -12,7 +12,7 @@ func (r *Reconciler) prepare(p *pass) error {
 	if !p.applying {
 		return nil
 	}
-	p.tried = r.tries(p)
+	p.tried = p.tries()
 	for i := range p.wants {
 		if w := &p.wants[i]; w.dirty {
 			if err := r.plan(tx, w); err != nil {

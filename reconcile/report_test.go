@@ -75,9 +75,9 @@ func TestSensitive(t *testing.T) {
 	}
 }
 
-// A plan does not show what was written as sensitive, though the rule no longer
-// says that it is: the old text is on disk still.
-func TestPlanOfAFileThatWasSensitive(t *testing.T) {
+// What was written as sensitive does not show, though the rule no longer says
+// that it is: the old text is on disk still.
+func TestFileThatWasSensitive(t *testing.T) {
 	h := testHost(t)
 	f := h.file("key", "s3cret\n")
 	f.Sensitive = true
@@ -87,7 +87,21 @@ func TestPlanOfAFileThatWasSensitive(t *testing.T) {
 	if f := plan.Files[0]; f.Action != ActionUpdate || !f.Sensitive || len(f.Old)+len(f.New) > 0 {
 		t.Errorf("it shows %q and %q: %+v", f.Old, f.New, f)
 	}
+	// As the check refuses what is public, the old text stays.
+	run := h.r.cfg.run
+	h.r.cfg.run = func(context.Context, command.Command) command.Result {
+		return command.Result{ExitCode: 1, Output: []byte("it was s3cret")}
+	}
+	h.converge(public, Failed)
+	h.r.cfg.run = run
+	if s := h.status("web"); !s.Files[0].Sensitive || !s.Check.Withheld || strings.Contains(s.Why+s.Check.Output, "s3cret") {
+		t.Errorf("its sum and what the check says of it show: %+v", s)
+	}
+	h.clock = h.clock.Add(time.Hour)
 	h.converge(public, InSync)
+	if s := h.status("web"); s.Files[0].Sensitive {
+		t.Errorf("what is public now: %+v", s.Files[0])
+	}
 	if f := h.r.Plan([]Unit{h.unit("web", h.file("key", "more\n"))})[0].Files[0]; f.Sensitive || string(f.Old) != "public\n" || string(f.New) != "more\n" {
 		t.Errorf("what is public now: %+v", f)
 	}

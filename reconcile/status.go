@@ -248,7 +248,7 @@ func (r *Reconciler) publish(p *pass) {
 
 func (p *pass) fileStatus(w want, old FileStatus, why string) FileStatus {
 	f := FileStatus{Path: w.file.Path, Desired: short(w.sum), Disk: short(w.seen.sum), Loaded: short(p.loaded[w.file.Path]),
-		Sensitive: w.file.Sensitive, Drifts: old.Drifts, Drifted: old.Drifted}
+		Sensitive: p.hides(w), Drifts: old.Drifts, Drifted: old.Drifted}
 	if w.seen.real != w.file.Path {
 		f.Link = w.seen.real
 	}
