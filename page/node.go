@@ -8,6 +8,7 @@ import (
 
 	"muster/agent"
 	"muster/fleet"
+	"muster/nodes"
 	"muster/publisher"
 	"muster/timeline"
 )
@@ -37,19 +38,7 @@ func (p *Page) node(ctx context.Context, s *snapshot, r *http.Request) (document
 	if !ok {
 		return document{}, fmt.Errorf("%w: no node called %s is known here", errAway, visible(clip(name, 100)))
 	}
-	model := nodePage{nodeRow: s.row(n), Asked: s.fleet != nil, Services: slices.Clone(s.offered[name])}
-	for i := range model.Services {
-		f := &model.Services[i]
-		for _, text := range []*string{&f.Type, &f.Description, &f.Host, &f.IP, &f.Port, &f.Text} {
-			*text = visible(clip(*text, 200))
-		}
-	}
-	if f := s.fleet[name]; f != nil {
-		model.Version, model.Fleet, model.More = visible(clip(f.Version, 60)), slices.Clone(f.Rules), f.More
-		for i := range model.Fleet {
-			model.Fleet[i].Rule, model.Fleet[i].Why = visible(clip(model.Fleet[i].Rule, 100)), visible(clip(model.Fleet[i].Why, 300))
-		}
-	}
+	model := s.page(n)
 	explained, err := p.c.Agent.ExplainMember(ctx, name)
 	if err != nil {
 		return document{}, err
@@ -62,6 +51,25 @@ func (p *Page) node(ctx context.Context, s *snapshot, r *http.Request) (document
 		parts: append([]part{{"node", "", "node-page", model}},
 			p.happened(func(e timeline.Entry) bool { return e.Node == name })...),
 	}, nil
+}
+
+// page is what a node says of itself, and Serf of it.
+func (s *snapshot) page(n nodes.Node) nodePage {
+	model := nodePage{nodeRow: s.row(n), Asked: s.fleet != nil, Services: slices.Clone(s.offered[n.Name])}
+	for i := range model.Services {
+		f := &model.Services[i]
+		for _, text := range []*string{&f.Type, &f.Description, &f.Host, &f.IP, &f.Port, &f.Text} {
+			*text = visible(clip(*text, 200))
+		}
+	}
+	if f := s.fleet[n.Name]; f != nil {
+		model.Version, model.Fleet, model.More = visible(clip(f.Version, 60)), slices.Clone(f.Rules), f.More
+		for i := range model.Fleet {
+			f := &model.Fleet[i]
+			f.Rule, f.State, f.Why = visible(clip(f.Rule, 100)), visible(clip(f.State, 40)), visible(clip(f.Why, 300))
+		}
+	}
+	return model
 }
 
 // newAppearance says how a rule sees a node, and what decides it.

@@ -117,10 +117,22 @@ func TestHostileTextIsText(t *testing.T) {
 		if len(harmless) < 50 || strings.Join(harmless, " ") != strings.Join(html, " ") {
 			t.Errorf("%s has other elements:\n%v\n%v\n%s", what, harmless, html, pages[1])
 		}
-		for _, bad := range []string{"<script>alert", "\u202e", "\x1b", "\x00", "onerror=alert(3)>"} {
-			if strings.Contains(pages[1], bad) {
-				t.Errorf("%s has %q in it", what, bad)
-			}
+		harbours(t, what, pages[1])
+	}
+	s := town(1, hostile)
+	html, err := part{"node", "", "node-page", s.page(s.nodes.Nodes[0])}.render()
+	if err != nil || !strings.Contains(html, "<li>") {
+		t.Errorf("a node: %v\n%s", err, html)
+	}
+	harbours(t, "a node", html)
+}
+
+// harbours complains of what is hostile in HTML.
+func harbours(t *testing.T, what, html string) {
+	t.Helper()
+	for _, bad := range []string{"<script>alert", "\u202e", "\x1b", "\x00", "onerror=alert(3)>"} {
+		if strings.Contains(html, bad) {
+			t.Errorf("%s has %q in it", what, bad)
 		}
 	}
 }
