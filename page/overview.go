@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -210,8 +211,7 @@ func newFileRow(f reconcile.FileStatus) fileRow {
 
 // A nodeRow is a node in the list of nodes.
 type nodeRow struct {
-	Name, Addr string
-	Port       uint16
+	Name, Addr string // Addr with its port
 	Self       bool
 	State      state
 	Since      time.Time
@@ -240,7 +240,7 @@ type loadRow struct {
 // row is what is shown of a node.
 func (s *snapshot) row(n nodes.Node) nodeRow {
 	row := nodeRow{
-		Name: n.Name, Addr: n.Addr.String(), Port: n.Port, Self: n.Name == s.nodes.Self, State: memberState(n), Since: n.Since,
+		Name: n.Name, Addr: netip.AddrPortFrom(n.Addr, n.Port).String(), Self: n.Name == s.nodes.Self, State: memberState(n), Since: n.Since,
 		Suspected: n.Suspected, Tags: tagsOf(n.Tags, "services", "runs", cluster.DrainTag), Runs: visible(clip(n.Tags["runs"], 200)), Problem: visible(clip(n.Problem, 200)),
 	}
 	if n.Phi != nil {
@@ -302,7 +302,7 @@ func (s *snapshot) find(q query) []*nodes.Node {
 
 // said is all that is shown of a node.
 func (s *snapshot) said(n nodes.Node) []string {
-	said := []string{n.Name, n.Addr.String(), memberState(n).Word}
+	said := []string{n.Name, netip.AddrPortFrom(n.Addr, n.Port).String(), memberState(n).Word}
 	if n.Suspected && n.Status == cluster.Alive {
 		said = append(said, "suspected")
 	}

@@ -218,6 +218,20 @@ func TestThousandNodes(t *testing.T) {
 	}
 }
 
+// An IPv6 address stands in brackets before its port, as it is written elsewhere,
+// and is found as it is shown.
+func TestIPv6(t *testing.T) {
+	p, s := newTestPage(), town(2, "x")
+	s.nodes.Nodes[1].Addr = netip.MustParseAddr("fd00::17")
+	s.services[1].IP, s.services[1].Port = "fd00::17", "80"
+	for url, build := range map[string]builder{"/?q=[fd00::17]:7946": p.overview, "/services?q=fd00::17": p.servicesPage} {
+		html := whole(t, shownAt(t, p, build, s, url))
+		if !strings.Contains(html, "[fd00::17]:") || strings.Contains(html, "n0000</a>") {
+			t.Errorf("%s: %s", url, html)
+		}
+	}
+}
+
 // The head says first what needs somebody to look.
 func TestHealth(t *testing.T) {
 	s := town(20, "x")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -19,12 +20,13 @@ import (
 
 // words are the functions of the templates.
 var words = template.FuncMap{
-	"ago":    func(t time.Time) moment { return moment{t} },
-	"took":   took,
-	"diff":   diffLines,
-	"argv":   argv,
-	"plural": plural,
-	"join":   func(list []string) string { return strings.Join(list, ", ") },
+	"ago":     func(t time.Time) moment { return moment{t} },
+	"took":    took,
+	"diff":    diffLines,
+	"argv":    argv,
+	"plural":  plural,
+	"join":    func(list []string) string { return strings.Join(list, ", ") },
+	"address": func(host, port string) string { return net.JoinHostPort(host, port) }, // [::1]:80
 }
 
 // A moment is when something was, for the template of that name.
