@@ -18,18 +18,40 @@ function element(html) {
   return template.content.firstElementChild;
 }
 
-// replace puts an element in the place of the one of its id, and keeps what the
-// reader does there: the focus, and what is open.
+// replace makes an element what the fresh one of its id is. Of a row or section
+// only those pieces are touched that differ, so that what the reader has
+// selected, or scrolled to, in the others stays.
 function replace(old, fresh) {
+  const pieces = [...old.children], made = [...fresh.children];
+  const alike = old.cloneNode(false).isEqualNode(fresh.cloneNode(false)) && pieces.length === made.length;
+  if (!alike || !old.matches("tr, section, main > div")) {
+    exchange(old, fresh);
+    return;
+  }
+  pieces.forEach((piece, i) => {
+    if (!piece.isEqualNode(made[i])) exchange(piece, made[i]);
+  });
+}
+
+// exchange puts an element in the place of another one, and keeps the focus and
+// what is open there. It catches the eye if a state is another one.
+function exchange(old, fresh) {
   const links = [...old.querySelectorAll("a, summary, pre")];
   const focused = links.indexOf(document.activeElement);
   const open = [...old.querySelectorAll("details")].map((d) => d.open);
+  const wasOpen = old.open;
   old.replaceWith(fresh);
+  if (fresh.matches("details")) fresh.open = wasOpen ?? false;
   fresh.querySelectorAll("details").forEach((d, i) => { d.open = open[i] ?? false; });
   if (focused >= 0) {
     fresh.querySelectorAll("a, summary, pre")[focused]?.focus({ preventScroll: true });
   }
-  if (!whole) fresh.classList.add("changed");
+  if (!whole && states(old) !== states(fresh)) fresh.classList.add("changed");
+}
+
+// states are the words for how something is, in an element.
+function states(e) {
+  return [...e.querySelectorAll(".state")].map((s) => s.textContent).join();
 }
 
 // arrange gives a list the items of ids, in that order.
