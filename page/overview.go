@@ -120,7 +120,7 @@ func (t *tallies) add(s state, find string) {
 
 func (t *tallies) list(first ...string) []tally {
 	slices.SortStableFunc(t.order, func(a, b string) int {
-		return cmp.Compare(rank(first, a), rank(first, b))
+		return cmp.Compare(rank(first, t.all[a].State.Word), rank(first, t.all[b].State.Word))
 	})
 	out := make([]tally, 0, len(t.order))
 	for _, find := range t.order {
@@ -141,20 +141,24 @@ func (s *snapshot) tallyNodes() (members, fleet []tally) {
 	var m, f tallies
 	for _, n := range s.nodes.Nodes {
 		word := statusOfMember(n)
-		m.add(word, word.Word)
+		m.add(word, is(word.Word))
 		if n.Suspected && n.Status == cluster.Alive {
-			m.add(state{"!", "suspected", "warn"}, "suspected")
+			m.add(state{"!", "suspected", "warn"}, is("suspected"))
 		}
 		if drains(n) {
-			m.add(state{"▽", "draining", "warn"}, "draining")
+			m.add(state{"▽", "draining", "warn"}, is("draining"))
 		}
 		if n.Status == cluster.Alive {
 			stands := fleetState(s.fleet[n.Name])
-			f.add(stands, stands.Word)
+			f.add(stands, is(stands.Word))
 		}
 	}
 	return m.list("alive", "failed", "suspected", "draining", "leaving", "left"), f.list("in sync", "lagging", "no answer")
 }
+
+// is is the word of a search that finds who is so, and nobody who only speaks of
+// it: `is:failed` is not found by the reason "web is failed".
+func is(state string) string { return "is:" + strings.ReplaceAll(state, " ", "-") }
 
 func (s *snapshot) tallyRules() []tally {
 	var all tallies
@@ -302,9 +306,12 @@ func (s *snapshot) find(q query) []*nodes.Node {
 
 // said is all that is shown of a node.
 func (s *snapshot) said(n nodes.Node) []string {
-	said := []string{n.Name, netip.AddrPortFrom(n.Addr, n.Port).String(), memberState(n).Word}
+	said := []string{n.Name, netip.AddrPortFrom(n.Addr, n.Port).String(), memberState(n).Word, is(statusOfMember(n).Word)}
 	if n.Suspected && n.Status == cluster.Alive {
-		said = append(said, "suspected")
+		said = append(said, is("suspected"))
+	}
+	if drains(n) {
+		said = append(said, is("draining"))
 	}
 	for key, value := range n.Tags {
 		said = append(said, key+"="+value)
@@ -313,7 +320,8 @@ func (s *snapshot) said(n nodes.Node) []string {
 		said = append(said, f.Type, f.Description, ":"+f.Port)
 	}
 	if n.Status == cluster.Alive {
-		said = append(said, fleetState(s.fleet[n.Name]).Word, fleetWhy(s.fleet[n.Name]))
+		stands := fleetState(s.fleet[n.Name]).Word
+		said = append(said, stands, is(stands), fleetWhy(s.fleet[n.Name]))
 	}
 	return said
 }

@@ -187,6 +187,7 @@ func BenchmarkSearch(b *testing.B) {
 // that a browser never has more than a hundred rows.
 func TestThousandNodes(t *testing.T) {
 	p, s := newTestPage(), town(1000, "x")
+	s.fleet["n0001"].Rules[0].Why = "its check has failed" // who only speaks of it is not failed
 	for url, want := range map[string]struct {
 		rows        int
 		first, text string
@@ -195,10 +196,12 @@ func TestThousandNodes(t *testing.T) {
 		"/?page=10":              {100, "n0900", "901–1000 of 1000 nodes"},
 		"/?page=99":              {100, "n0900", "901–1000 of 1000 nodes"},
 		"/?page=-1&sort=nothing": {100, "n0000", "1–100 of 1000 nodes"},
-		"/?q=failed":             {100, "n0009", "1–100 of 100 nodes, of 1000 in all"},
-		"/?q=FAILED+n000":        {1, "n0009", "1–1 of 1 node, of 1000 in all"},
+		"/?q=failed":             {100, "n0001", "1–100 of 101 nodes, of 1000 in all"},
+		"/?q=IS:FAILED+n000":     {1, "n0009", "1–1 of 1 node, of 1000 in all"},
 		"/?q=10.0.3.231":         {1, "n0999", "1–1 of 1 node"},
 		"/?q=role%3Dweb&page=2":  {100, "n0100", "101–200 of 1000 nodes"},
+		"/?q=is:failed":          {100, "n0009", "1–100 of 100 nodes, of 1000 in all"},
+		"/?q=is:lagging&page=9":  {100, "n0888", "801–900 of 900 nodes, of 1000 in all"},
 		"/?q=nobody":             {0, "", "No node matches, of 1000 in all"},
 		"/?sort=state":           {100, "n0009", "1–100 of 1000 nodes"},
 		"/?sort=phi":             {100, "n0019", "1–100 of 1000 nodes"},
