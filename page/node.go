@@ -66,7 +66,7 @@ func (s *snapshot) page(n nodes.Node) nodePage {
 		model.Version, model.Fleet, model.More = visible(clip(f.Version, 60)), slices.Clone(f.Rules), f.More
 		for i := range model.Fleet {
 			f := &model.Fleet[i]
-			f.Rule, f.State, f.Why = visible(clip(f.Rule, 100)), visible(clip(f.State, 40)), visible(clip(f.Why, 300))
+			f.Rule, f.State, f.Why = visible(clip(f.Rule, 100)), visible(clip(f.State, 40)), visible(ends(f.Why, 300))
 		}
 	}
 	return model

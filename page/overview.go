@@ -28,7 +28,7 @@ func (p *Page) overview(_ context.Context, s *snapshot, r *http.Request) (docume
 	h := s.health()
 	d := document{title: h.title(), template: "overview", query: q, lists: []string{"rules", "nodes", "happened"}}
 	d.parts = append(d.parts, part{"health", "", "health", h})
-	for _, rule := range s.rules {
+	for _, rule := range urgent(s.rules) {
 		d.parts = append(d.parts, part{"rule:" + rule.Rule, "rules", "rule-row", newRuleRow(rule)})
 	}
 	found, page := cut(s.find(q), q, "node", len(s.nodes.Nodes))
@@ -191,9 +191,18 @@ type fileRow struct {
 	Desired, Disk, Loaded string
 }
 
+// urgent are the rules in the order in which somebody should look at them; of
+// equal ones by name, as they come.
+func urgent(all []agent.RuleStatus) []agent.RuleStatus {
+	order := []string{"bad", "warn"}
+	return slices.SortedStableFunc(slices.Values(all), func(a, b agent.RuleStatus) int {
+		return cmp.Compare(rank(order, ruleState(a.State, false).Class), rank(order, ruleState(b.State, false).Class))
+	})
+}
+
 func newRuleRow(r agent.RuleStatus) ruleRow {
 	row := ruleRow{
-		Name: r.Rule, Description: visible(r.Description), Why: visible(clip(r.Why, 300)), State: ruleState(r.State, r.Busy), Since: r.Since,
+		Name: r.Rule, Description: visible(r.Description), Why: visible(ends(r.Why, 300)), State: ruleState(r.State, r.Busy), Since: r.Since,
 		Members: r.Members, Renders: r.State != agent.Acts,
 	}
 	for _, f := range r.Files {
@@ -204,7 +213,7 @@ func newRuleRow(r agent.RuleStatus) ruleRow {
 
 func newFileRow(f reconcile.FileStatus) fileRow {
 	row := fileRow{
-		Path: visible(f.Path), Why: visible(clip(f.Why, 300)), State: ruleState(f.State, false), Since: f.Since,
+		Path: visible(f.Path), Why: visible(ends(f.Why, 300)), State: ruleState(f.State, false), Since: f.Since,
 		Drifts: f.Drifts, Drifted: f.Drifted, Sensitive: f.Sensitive,
 	}
 	if !f.Sensitive {

@@ -314,6 +314,28 @@ func TestStreamsAreBounded(t *testing.T) {
 	}
 }
 
+// What needs somebody to look is on top, and of a long reason the beginning and
+// the end are there.
+func TestUrgentRules(t *testing.T) {
+	p, s := newTestPage(), town(1, "x")
+	s.rules = []agent.RuleStatus{
+		{Rule: "a", State: reconcile.InSync}, {Rule: "b", State: reconcile.Held},
+		{Rule: "c", State: reconcile.Failed, Why: "check nginx: exit status 1: " + strings.Repeat("é", 500) + " line 7: no such directive"},
+		{Rule: "d", State: reconcile.InSync, Busy: true}, {Rule: "e", State: reconcile.Failed},
+	}
+	v := shownAt(t, p, p.overview, s, "/")
+	order := ""
+	for _, part := range v.parts {
+		if part.List == "rules" {
+			order += strings.TrimPrefix(part.ID, "rule:")
+		}
+	}
+	html := whole(t, v)
+	if order != "cebad" || !strings.Contains(html, "check nginx: exit status 1: é") || !strings.Contains(html, "é… é") || !strings.Contains(html, "é line 7: no such directive") {
+		t.Errorf("%s\n%s", order, html)
+	}
+}
+
 func TestDiffLines(t *testing.T) {
 	got := ""
 	for _, l := range diffLines("--- a\n+++ b\n@@ -1,3 +1,3 @@\n same\n--- x\n+++ y\n-\told\n+new\u202e\n\\ No newline at end of file\n") {

@@ -139,7 +139,7 @@ func fleetWhy(n *fleet.Node) string {
 	if n != nil && len(n.Rules)+n.More > 1 {
 		why += fmt.Sprintf(" (and %d more)", len(n.Rules)+n.More-1)
 	}
-	return visible(clip(why, 200))
+	return visible(ends(why, 200))
 }
 
 // A tag is one as it is shown.
@@ -195,6 +195,19 @@ func clip(s string, n int) string {
 	for ; n > 0 && !utf8.RuneStart(s[n]); n-- {
 	}
 	return s[:n] + "…"
+}
+
+// ends shortens s to about n bytes by what is in its middle: a reason begins
+// with what was done, and what a command printed last, which tells most, is its
+// end.
+func ends(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	from := len(s) - n/2
+	for ; from < len(s) && !utf8.RuneStart(s[from]); from++ {
+	}
+	return clip(s, n-n/2) + " " + s[from:]
 }
 
 // bytesOf is a number of bytes in the largest unit that fits.
