@@ -231,7 +231,8 @@ type nodeRow struct {
 	Phi        string
 	Suspected  bool
 	RTT        string
-	Load       *loadRow
+	Load       *loadRow // what it said last
+	Now        *loadRow // the same, while it is alive
 	Tags       []tag
 	Services   []string // as in "web :80"
 	Runs       string   // what it has been given to run
@@ -277,6 +278,7 @@ func (s *snapshot) row(n nodes.Node) nodeRow {
 		row.Services = append(row.Services, visible(clip(f.Type, 40)+" :"+clip(f.Port, 10)))
 	}
 	if n.Status == cluster.Alive {
+		row.Now = row.Load
 		row.Stands, row.Lags = fleetState(s.fleet[n.Name]), fleetWhy(s.fleet[n.Name])
 	}
 	return row
@@ -306,7 +308,7 @@ func (s *snapshot) find(q query) []*nodes.Node {
 		case "phi":
 			return descending(a.Phi, b.Phi)
 		case "load":
-			return descending(a.Rate, b.Rate)
+			return descending(rate(*a), rate(*b))
 		}
 		return descending(used(*a), used(*b))
 	})
@@ -352,9 +354,17 @@ func trouble(n nodes.Node) int {
 	return 5
 }
 
+// rate is how busy a node is; nil: not known.
+func rate(n nodes.Node) *float64 {
+	if n.Status != cluster.Alive {
+		return nil
+	}
+	return n.Rate
+}
+
 // used is the part of a node's memory that is used; nil: not known.
 func used(n nodes.Node) *float64 {
-	if n.Load == nil {
+	if n.Load == nil || n.Status != cluster.Alive {
 		return nil
 	}
 	u := n.Load.UsedMemory()

@@ -314,6 +314,23 @@ func TestStreamsAreBounded(t *testing.T) {
 	}
 }
 
+// A node that is dead is not busy: its row has no load, it is sorted last, and
+// its own page says what it said last.
+func TestLoadOfTheDead(t *testing.T) {
+	p, s := newTestPage(), town(3, "x")
+	dead, most := &s.nodes.Nodes[1], 9.0
+	dead.Status, dead.Rate, dead.Load.Load1 = cluster.Failed, &most, 47.11
+	for _, order := range []string{"load", "memory"} {
+		v := shownAt(t, p, p.overview, s, "/?sort="+order)
+		if html := whole(t, v); strings.Contains(html, "47.11") || strings.LastIndex(html, `id="node:n0001"`) < strings.LastIndex(html, `id="node:n0002"`) {
+			t.Errorf("by %s: %s", order, html)
+		}
+	}
+	if row := s.row(*dead); row.Load == nil || row.Load.Load1 != "47.11" {
+		t.Errorf("%+v", row.Load)
+	}
+}
+
 // What needs somebody to look is on top, and of a long reason the beginning and
 // the end are there.
 func TestUrgentRules(t *testing.T) {
