@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,6 +63,7 @@ func (p *Page) serve(build builder) http.HandlerFunc {
 			Refuse(w, statusOf(err), err.Error())
 			return
 		}
+		sight.session = slices.ContainsFunc(r.Cookies(), func(c *http.Cookie) bool { return strings.HasPrefix(c.Name, "muster") })
 		execute(w, max(sight.status, http.StatusOK), "page", &sight)
 	}
 }

@@ -47,6 +47,7 @@ type sight struct {
 	order   map[string]uint64 // when which items a list has, or their order, last changed
 	version uint64
 	since   string // names the version to a browser
+	session bool   // the browser has signed in, and may want to sign out
 }
 
 // A store keeps the rendered parts of the documents that somebody looks at, and
@@ -233,4 +234,5 @@ func (v *sight) Template() string { return v.template }
 func (v *sight) Title() string    { return v.title }
 func (v *sight) Since() string    { return v.since }
 func (v *sight) Query() query     { return v.query }
+func (v *sight) Session() bool    { return v.session }
 func (v *sight) Assets() string   { return assetsSum }
