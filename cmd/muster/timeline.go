@@ -52,6 +52,9 @@ command and no text of a file.`,
 			if a.json {
 				return a.printJSON(entries)
 			}
+			if len(entries) == 0 {
+				fmt.Fprintln(a.err, "Nothing, as far as this agent remembers.")
+			}
 			return a.printEntries(entries)
 		},
 	}
