@@ -128,27 +128,3 @@ func TestCommandsAreDocumented(t *testing.T) {
 		}
 	}
 }
-
-// The table of log lines names those that there are.
-func TestLogLinesExist(t *testing.T) {
-	var sources strings.Builder
-	for _, file := range files(t) {
-		if strings.HasSuffix(file, ".go") && !strings.HasSuffix(file, "_test.go") {
-			sources.WriteString(read(t, file))
-		}
-	}
-	_, table, _ := strings.Cut(read(t, "docs/operations.md"), "| `msg` |")
-	table, _, _ = strings.Cut(table, "\n\n")
-	rows := strings.Split(table, "\n")[2:]
-	if len(rows) < 10 {
-		t.Errorf("only %d rows", len(rows))
-	}
-	for _, row := range rows {
-		cells := strings.Split(row, "|")
-		for _, msg := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[1], -1) {
-			if !strings.Contains(sources.String(), `("`+msg[1]+`"`) {
-				t.Errorf("docs/operations.md: nothing logs %q", msg[1])
-			}
-		}
-	}
-}
