@@ -7,6 +7,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"muster/rules"
+	"muster/templates"
 )
 
 func read(t *testing.T, path string) string {
@@ -125,6 +128,50 @@ func TestCommandsAreDocumented(t *testing.T) {
 			if !strings.Contains(pages, "`"+flag[1]) {
 				t.Errorf("docs/cli.md does not document %s of muster %s", flag[1], c[1])
 			}
+		}
+	}
+}
+
+// Every built-in template and every program that has a name is documented.
+func TestBuiltinsAreDocumented(t *testing.T) {
+	page, language := read(t, "docs/templates.md"), read(t, "docs/language.md")
+	for _, name := range templates.Builtins() {
+		if !strings.Contains(page, "`"+name+"`") && !strings.Contains(page, "### "+name+"\n") {
+			t.Errorf("docs/templates.md does not have %s", name)
+		}
+	}
+	programs := read(t, "docs/consumers/README.md")
+	for _, name := range rules.Consumers() {
+		if !strings.Contains(language, "`"+name+"`") || !strings.Contains(programs, `"`+name+`"`) {
+			t.Errorf("docs/language.md or docs/consumers/README.md does not have %s", name)
+		}
+	}
+}
+
+// CONTRIBUTING.md has every package of the house.
+func TestHouseIsDescribed(t *testing.T) {
+	page := read(t, "CONTRIBUTING.md")
+	for name := range house {
+		if !strings.Contains(page, "`"+name+"`") {
+			t.Errorf("CONTRIBUTING.md does not say what %s is", name)
+		}
+	}
+}
+
+// Every page of docs is in its index.
+func TestEveryPageIsListed(t *testing.T) {
+	index, programs := read(t, "docs/README.md"), read(t, "docs/consumers/README.md")
+	for _, file := range files(t) {
+		name, ok := strings.CutPrefix(filepath.ToSlash(file), "docs/")
+		if !ok || !strings.HasSuffix(name, ".md") || strings.HasSuffix(name, "README.md") {
+			continue
+		}
+		list := index
+		if rest, ok := strings.CutPrefix(name, "consumers/"); ok {
+			name, list = rest, programs
+		}
+		if !strings.Contains(list, "]("+name+")") {
+			t.Errorf("no index lists %s", file)
 		}
 	}
 }
