@@ -175,3 +175,25 @@ func TestEveryPageIsListed(t *testing.T) {
 		}
 	}
 }
+
+// Every state of a rule or a file is in the table that says what to do.
+func TestStatesAreDocumented(t *testing.T) {
+	_, table, _ := strings.Cut(read(t, "docs/operations.md"), "## States, and what to do")
+	table, _, _ = strings.Cut(table, "\n### ")
+	state := regexp.MustCompile(`(?m)^(?:const |\t)\w+ (?:reconcile\.)?State += "([a-z-]+)"$`)
+	found := 0
+	for _, file := range files(t) {
+		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		for _, m := range state.FindAllStringSubmatch(read(t, file), -1) {
+			found++
+			if !strings.Contains(table, "| `"+m[1]+"` |") {
+				t.Errorf("docs/operations.md does not say what to do when something is %s", m[1])
+			}
+		}
+	}
+	if found < 9 {
+		t.Errorf("found only %d states", found)
+	}
+}
