@@ -235,7 +235,7 @@ func TestViolationsAreFound(t *testing.T) {
 	})
 	want := []string{
 		"agent ends the process at agent.go:7 (os.Exit); that is for cmd/muster, install/licenses",
-		"agent must not import net/http; that is for web, demo",
+		"agent must not import net/http; that is for web, page, demo",
 		"cluster must not import rules",
 		"cmd/muster must not import templates",
 		"config must not import github.com/hashicorp/serf/cmd/serf/command/agent; that is for nobody",

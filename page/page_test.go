@@ -389,3 +389,34 @@ func BenchmarkOverview(b *testing.B) {
 		})
 	}
 }
+
+// However much happens, a stream leaves a pause between two looks; and it looks
+// soon when something happens, and once a second when nothing does.
+func TestRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newTestPage()
+		rested := func(happened <-chan struct{}) time.Duration {
+			began := time.Now()
+			if err := p.rest(t.Context(), happened); err != nil {
+				t.Fatal(err)
+			}
+			return time.Since(began)
+		}
+		always, later := make(chan struct{}), make(chan struct{})
+		close(always)
+		if got := rested(always); got != pause+soon {
+			t.Errorf("in a flood it rests %v", got)
+		}
+		time.AfterFunc(pause+200*time.Millisecond, func() { close(later) })
+		if got := rested(later); got != pause+200*time.Millisecond+soon {
+			t.Errorf("when something happens it rests %v", got)
+		}
+		if got := rested(nil); got != tick {
+			t.Errorf("when nothing happens it rests %v", got)
+		}
+		close(p.over)
+		if err := p.rest(t.Context(), nil); err != agent.ErrStopped {
+			t.Errorf("over: %v", err)
+		}
+	})
+}

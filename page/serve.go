@@ -19,10 +19,11 @@ import (
 const (
 	// maxStreams is how many browsers are kept up to date at once.
 	maxStreams = 64
-	// tick is how often a stream looks, and soon how long it waits for more to
-	// happen when something has.
-	tick = time.Second
-	soon = 100 * time.Millisecond
+	// tick is how often a stream looks; when something happens it looks soon
+	// after, but leaves a pause between looks, however much happens.
+	tick  = time.Second
+	pause = 400 * time.Millisecond
+	soon  = 100 * time.Millisecond
 	// heartbeat is how often something is sent though nothing has changed, so
 	// that either side notices when the other one is gone.
 	heartbeat = 15 * time.Second
@@ -185,23 +186,26 @@ func (p *Page) stream(w http.ResponseWriter, r *http.Request, build builder) {
 
 // rest waits until it is time to look again.
 func (p *Page) rest(ctx context.Context, happened <-chan struct{}) error {
-	wait := tick
-	select {
-	case <-happened:
-		wait = soon
-	case <-time.After(tick - soon):
-		wait = soon
-	case <-ctx.Done():
-	case <-p.over:
-	}
-	select {
-	case <-time.After(wait):
+	wait := func(d time.Duration, or <-chan struct{}) error {
+		select {
+		case <-or:
+		case <-time.After(d):
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-p.over:
+			return agent.ErrStopped
+		}
 		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-p.over:
-		return agent.ErrStopped
 	}
+	for _, part := range []struct {
+		time.Duration
+		or <-chan struct{}
+	}{{pause, nil}, {tick - pause - soon, happened}, {soon, nil}} {
+		if err := wait(part.Duration, part.or); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // enter counts the streams, and reports whether there may be one more.
