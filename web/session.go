@@ -99,7 +99,8 @@ func signOut(w http.ResponseWriter, r *http.Request) {
 }
 
 // cookie holds a session. Browsers send a cookie to every port of a host, so
-// that its name has the port in it: there may be other agents.
+// that its name has in it the port that they know this one by: through a tunnel
+// another agent may have the same one here, and other agents other ones.
 func cookie(r *http.Request, value string, seconds int) *http.Cookie {
 	return &http.Cookie{
 		Name: cookieName(r), Value: value, Path: "/", MaxAge: seconds,
@@ -108,13 +109,10 @@ func cookie(r *http.Request, value string, seconds int) *http.Cookie {
 }
 
 func cookieName(r *http.Request) string {
-	name := "muster"
-	if addr, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
-		if _, port, err := net.SplitHostPort(addr.String()); err == nil {
-			name += "-" + port
-		}
+	if _, port, err := net.SplitHostPort(r.Host); err == nil {
+		return "muster-" + port
 	}
-	return name
+	return "muster"
 }
 
 // seal makes the session of who has a token, which it does not tell: when it

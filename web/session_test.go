@@ -242,3 +242,25 @@ func TestStreamEndsWithItsSession(t *testing.T) {
 		t.Errorf("a session that has ended: %d", response.StatusCode)
 	}
 }
+
+// Two agents that a browser reaches through tunnels, at two ports of localhost,
+// do not take each other's sessions away, whatever port they have themselves.
+func TestSessionsThroughTunnels(t *testing.T) {
+	api, _ := newAPI(t, &Gate{Token: token, ReadToken: readerToken})
+	at := serveOn(t, api.Remote(), Port{Address: "127.0.0.1:0"})
+	names := map[string]bool{}
+	for _, host := range []string{"localhost:8081", "localhost:8082", "localhost"} {
+		under := func(r *http.Request) { r.Host = host }
+		response, _ := visit(t, "POST", at+"/login", url.Values{"token": {readerToken}}.Encode(), under)
+		for _, c := range response.Cookies() {
+			names[c.Name] = true
+			response, _ := visit(t, "GET", at+"/", "", func(r *http.Request) { under(r); r.AddCookie(c) })
+			if response.StatusCode != 200 {
+				t.Errorf("%s: %d", host, response.StatusCode)
+			}
+		}
+	}
+	if len(names) != 3 {
+		t.Errorf("cookies: %v", names)
+	}
+}
