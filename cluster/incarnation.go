@@ -103,6 +103,7 @@ func (n *Node) begin(ctx context.Context, epoch uint64) (*incarnation, error) {
 		expected[name] = struct{}{}
 	}
 	in.settler = newSettler(n.c, first, expected, time.Now())
+	n.started(in) // before there is a view of it
 	ctx, in.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	in.wg.Go(func() { in.viewer(ctx) })
 	in.wg.Go(func() { in.joiner(ctx) })

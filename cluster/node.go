@@ -118,7 +118,6 @@ func (n *Node) Run(ctx context.Context) error {
 			wait = min(2*wait, n.c.RetryInterval)
 			continue
 		}
-		n.started(in)
 		began := time.Now()
 		why := in.watch(ctx)
 		in.end(why == nil && context.Cause(ctx) != ErrStay || why == errNewAddress)
