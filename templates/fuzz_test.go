@@ -2,9 +2,12 @@ package templates
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
 
 	"muster/cluster"
 )
@@ -94,6 +97,19 @@ func FuzzParse(f *testing.F) {
 
 var keyless = regexp.MustCompile(`(?m)^\s*=`)
 
+// foldsYAML reports whether a plain scalar of the text goes over several lines.
+func foldsYAML(text string) bool {
+	var doc yaml.Node
+	if yaml.Unmarshal([]byte(text), &doc) != nil {
+		return false // for who reads it next to say
+	}
+	var folds func(n *yaml.Node) bool
+	folds = func(n *yaml.Node) bool {
+		return n.Kind == yaml.ScalarNode && n.Style == 0 && !strings.Contains(text, n.Value) || slices.ContainsFunc(n.Content, folds)
+	}
+	return folds(&doc)
+}
+
 // FuzzPlace looks for literal text that the format's program reads otherwise
 // than scanning it does: for a place in which a value changes the structure.
 func FuzzPlace(f *testing.F) {
@@ -131,6 +147,9 @@ func FuzzPlace(f *testing.F) {
 		read := reader(format)
 		if format == YAML { // parts of a plain scalar may make a number
 			read = readYAMLNodes
+			if foldsYAML(string(base.Bytes)) { // a value in it may make the reader refuse the file: docs/templates.md
+				return
+			}
 		}
 		want, err := read(string(base.Bytes))
 		if err != nil {

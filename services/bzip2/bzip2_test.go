@@ -137,6 +137,12 @@ func FuzzCompress(f *testing.F) {
 	})
 }
 
+// lenient reports an error about a table that is no complete code. The standard
+// library reads something out of such a one all the same; the program does not.
+func lenient(err error) bool {
+	return strings.Contains(err.Error(), "more codes than there can be") || strings.Contains(err.Error(), "there is no such code")
+}
+
 // The standard library reads what Decompress reads, and nothing else of it.
 func FuzzDecompress(f *testing.F) {
 	for _, data := range samples() {
@@ -154,7 +160,7 @@ func FuzzDecompress(f *testing.F) {
 			t.Fatalf("%q, and theirs is %q: %v", got, want, theirs)
 		case err == nil && len(got) > limit:
 			t.Fatalf("%d bytes", len(got))
-		case err != nil && theirs == nil && len(want) <= limit && bytes.Count(packed, []byte("BZh")) == 1 && !strings.Contains(err.Error(), "more codes than there can be"):
+		case err != nil && theirs == nil && len(want) <= limit && bytes.Count(packed, []byte("BZh")) == 1 && !lenient(err):
 			t.Fatalf("%v, and theirs is %q", err, want)
 		}
 	})
