@@ -85,6 +85,8 @@ func gluedYAML(dst []byte, at spot, v *value) ([]byte, string) {
 		return dst, why
 	case begins && s == "":
 		return dst, "it is empty, and a scalar would be missing"
+	case at.state == ymColon && s == "":
+		return dst, "it is empty, and the colon before it would end a key"
 	case begins && s[0] != '/' && s[0] != '.' && !isName(s[0]) && v.kind != isAddr:
 		return dst, "a plain scalar cannot begin with " + describe(rune(s[0]))
 	case line && s != "" && s[0] == '.':
