@@ -120,7 +120,8 @@ func keepalivedWords(line string) ([]string, error) {
 		return nil, fmt.Errorf("an open quote")
 	}
 	end()
-	if len(words) > 0 && (strings.HasPrefix(words[0], "include") || strings.HasPrefix(words[0], "@") && !strings.HasPrefix(words[0], "@main")) {
+	raw := strings.TrimLeft(line, " \t") // an @ counts before quotes are taken away
+	if len(words) > 0 && (strings.HasPrefix(words[0], "include") || strings.HasPrefix(raw, "@") && !strings.HasPrefix(raw, "@main")) {
 		return nil, fmt.Errorf("the line begins with %s", words[0])
 	}
 	return words, nil
