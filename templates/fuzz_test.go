@@ -1,6 +1,8 @@
 package templates
 
 import (
+	"errors"
+	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -97,11 +99,13 @@ func FuzzParse(f *testing.F) {
 
 var keyless = regexp.MustCompile(`(?m)^\s*=`)
 
-// foldsYAML reports whether a plain scalar of the text goes over several lines.
-func foldsYAML(text string) bool {
-	var doc yaml.Node
-	if yaml.Unmarshal([]byte(text), &doc) != nil {
-		return false // for who reads it next to say
+// oddYAML reports whether the text is not one whole document, or has a plain
+// scalar that goes over several lines.
+func oddYAML(text string) bool {
+	var doc, more yaml.Node
+	reader := yaml.NewDecoder(strings.NewReader(text))
+	if reader.Decode(&doc) != nil || !errors.Is(reader.Decode(&more), io.EOF) {
+		return true
 	}
 	var folds func(n *yaml.Node) bool
 	folds = func(n *yaml.Node) bool {
@@ -147,7 +151,7 @@ func FuzzPlace(f *testing.F) {
 		read := reader(format)
 		if format == YAML { // parts of a plain scalar may make a number
 			read = readYAMLNodes
-			if foldsYAML(string(base.Bytes)) { // a value in it may make the reader refuse the file: docs/templates.md
+			if oddYAML(string(base.Bytes)) { // a value in it may make the reader refuse the file: docs/templates.md
 				return
 			}
 		}
