@@ -308,6 +308,8 @@ func TestGroupCommit(t *testing.T) {
 			if err := l.claim([]*entry{e}); err != nil {
 				t.Error(err)
 			}
+			l.mu.Lock()
+			defer l.mu.Unlock()
 			if l.synced == 0 {
 				t.Error("claimed before anything was synced")
 			}
