@@ -4,9 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 
 	"muster/statedir"
 )
@@ -30,16 +28,10 @@ var errBroken = errors.New("the file is broken")
 
 // read reads the file; where there is none the node does not drain.
 func read(path string) (c content, err error) {
-	f, err := statedir.Open(path, os.O_RDONLY)
-	if errors.Is(err, fs.ErrNotExist) {
-		return content{}, nil
-	}
-	if err != nil {
-		return content{}, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	text, err := statedir.Read(path, maxFile+1)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return content{}, nil
 	case err != nil:
 		return content{}, err
 	case len(text) > maxFile:

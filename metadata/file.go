@@ -4,9 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"slices"
 
 	"muster/statedir"
@@ -28,16 +26,11 @@ type content struct {
 
 // read reads the file; there is none where exists is false.
 func read(path string) (c content, exists bool, err error) {
-	f, err := statedir.Open(path, os.O_RDONLY)
-	if errors.Is(err, fs.ErrNotExist) {
+	text, err := statedir.Read(path, maxFile+1)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return content{}, false, nil
-	}
-	if err != nil {
-		return content{}, false, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
+	case err != nil:
 		return content{}, false, err
 	}
 	if err := c.parse(text); err != nil {

@@ -7,6 +7,7 @@ package statedir
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,6 +26,16 @@ func Open(path string, flag int) (*os.File, error) {
 		}
 		return nil
 	})
+}
+
+// Read returns the first most bytes of a file that Open would open.
+func Read(path string, most int64) ([]byte, error) {
+	f, err := Open(path, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most))
 }
 
 // Look opens a file for reading whose owner does not matter, for a look at
@@ -108,9 +119,5 @@ func Replace(path string, data []byte) error {
 	if err := os.Rename(staged, path); err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return Sync(filepath.Dir(path))
 }
