@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -129,6 +130,7 @@ func (s *stock) signal(sig syscall.Signal) {
 // dial connects to an agent for as long as the test runs.
 func dial(t *testing.T, addr string, o Options) *Client {
 	t.Helper()
+	o.Timeout = cmp.Or(o.Timeout, time.Minute) // a busy machine takes its time
 	c, err := Dial(t.Context(), addr, o)
 	if err != nil {
 		t.Fatal(err)
