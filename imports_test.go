@@ -45,17 +45,18 @@ var house = map[string][]string{
 	"load":           {},
 	"accrual":        {},
 	"nodes":          {"cluster", "load", "accrual"},
+	"human":          {}, // texts, counts and sizes
 	"metadata":       {"cluster", "signing", "statedir"},
 	"drain":          {"cluster", "signing", "statedir"},
-	"fleet":          {"cluster", "agent", "reconcile"}, // agent, reconcile for their values
+	"fleet":          {"cluster", "agent", "reconcile", "human"}, // agent, reconcile for their values
 	"launch":         {"cluster", "command", "inventory", "metadata", "nodes"},
 	"rpc":            {"cluster", "logs"},
 	"actions":        {"cluster", "rules", "command", "signing", "statedir", "timeline"},
 	"agent":          {"cluster", "rules", "templates", "config", "command", "reconcile", "actions", "haproxy", "services", "publisher", "timeline"},
-	"page":           {"agent", "nodes", "fleet", "timeline", "publisher", "cluster", "rules", "reconcile", "actions"},                                            // from publisher on for their values
+	"page":           {"human", "agent", "nodes", "fleet", "timeline", "publisher", "cluster", "rules", "reconcile", "actions"},                                   // from publisher on for their values
 	"web":            {"page", "agent", "timeline", "cluster", "rules", "nodes", "metadata", "fleet", "drain", "publisher", "reconcile", "actions", "exposition"}, // all but the first and last for their values
 	"demo":           {"agent", "reconcile", "web", "command"},                                                                                                    // the demo's own cluster: it runs nodes and asks one of them
-	"cmd/muster":     {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "nodes", "metadata", "fleet", "drain", "examples", "services", "publisher", "exposition", "timeline", "page", "launch", "doctor"},
+	"cmd/muster":     {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "nodes", "metadata", "fleet", "drain", "examples", "services", "publisher", "exposition", "timeline", "page", "launch", "doctor", "human"},
 	"doctor":         {"agent", "cluster", "config", "rules", "nodes", "command", "reconcile", "signing"}, // nodes, signing for their values
 	"services/bzip2": {},                                                                                  // what services compresses its tag with
 

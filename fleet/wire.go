@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"time"
-	"unicode/utf8"
 
 	"muster/agent"
 	"muster/cluster"
+	"muster/human"
 	"muster/reconcile"
 )
 
@@ -80,7 +80,7 @@ type memberAnswer struct {
 // encode makes the answer, of room bytes at most: first what is asked for, then
 // which rules lag, then which are not in sync, as many as fit.
 func encode(muster string, s agent.Standing) []byte {
-	a := answer{Version: version, Muster: clip(muster, maxVersion), Counts: map[string]int{}, Mistakes: s.Mistakes}
+	a := answer{Version: version, Muster: human.Clip(muster, maxVersion), Counts: map[string]int{}, Mistakes: s.Mistakes}
 	var others []ruleAnswer
 	for _, r := range s.Rules {
 		a.Counts[string(r.State)]++
@@ -135,21 +135,11 @@ func (a answer) size() int {
 }
 
 func ruleOf(r agent.RuleStanding) ruleAnswer {
-	out := ruleAnswer{Rule: r.Rule, State: string(r.State), Why: clip(r.Why, maxWhy)}
+	out := ruleAnswer{Rule: r.Rule, State: string(r.State), Why: human.Clip(r.Why, maxWhy)}
 	if !r.Since.IsZero() {
 		out.Since = r.Since.Unix()
 	}
 	return out
-}
-
-// clip shortens s to n bytes, of whole characters.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n -= len("…"); n > 0 && !utf8.RuneStart(s[n]); n-- {
-	}
-	return s[:n] + "…"
 }
 
 // states are those that a rule may be in.

@@ -8,6 +8,7 @@ import (
 
 	"muster/agent"
 	"muster/fleet"
+	"muster/human"
 	"muster/nodes"
 	"muster/publisher"
 	"muster/timeline"
@@ -36,7 +37,7 @@ func (p *Page) node(ctx context.Context, s *snapshot, r *http.Request) (document
 	name := r.PathValue("node")
 	n, ok := s.node(name)
 	if !ok {
-		return document{}, fmt.Errorf("%w: no node called %s is known here", errAway, visible(clip(name, 100)))
+		return document{}, fmt.Errorf("%w: no node called %s is known here", errAway, visible(human.Clip(name, 100)))
 	}
 	model := s.page(n)
 	explained, err := p.c.Agent.ExplainMember(ctx, name)
@@ -59,14 +60,14 @@ func (s *snapshot) page(n nodes.Node) nodePage {
 	for i := range model.Services {
 		f := &model.Services[i]
 		for _, text := range []*string{&f.Type, &f.Description, &f.Host, &f.IP, &f.Port, &f.Text} {
-			*text = visible(clip(*text, 200))
+			*text = visible(human.Clip(*text, 200))
 		}
 	}
 	if f := s.fleet[n.Name]; f != nil {
-		model.Version, model.Fleet, model.More = visible(clip(f.Version, 60)), slices.Clone(f.Rules), f.More
+		model.Version, model.Fleet, model.More = visible(human.Clip(f.Version, 60)), slices.Clone(f.Rules), f.More
 		for i := range model.Fleet {
 			f := &model.Fleet[i]
-			f.Rule, f.State, f.Why = visible(clip(f.Rule, 100)), visible(clip(f.State, 40)), visible(ends(f.Why, 300))
+			f.Rule, f.State, f.Why = visible(human.Clip(f.Rule, 100)), visible(human.Clip(f.State, 40)), visible(ends(f.Why, 300))
 		}
 	}
 	return model
@@ -87,11 +88,11 @@ func newAppearance(a agent.Appearance) appearance {
 	}
 	for _, c := range a.Clauses {
 		if c.OK == a.Selected || a.Grace && !c.OK {
-			out.Why = append(out.Why, visible(clip(c.Text+": "+c.Got, 200)))
+			out.Why = append(out.Why, visible(human.Clip(c.Text+": "+c.Got, 200)))
 		}
 	}
 	for _, r := range a.Refused {
-		out.Why = append(out.Why, visible(clip(r.Reason+" ("+r.Place+")", 200)))
+		out.Why = append(out.Why, visible(human.Clip(r.Reason+" ("+r.Place+")", 200)))
 	}
 	return out
 }

@@ -12,6 +12,7 @@ import (
 
 	"muster/agent"
 	"muster/cluster"
+	"muster/human"
 	"muster/nodes"
 	"muster/reconcile"
 	"muster/rules"
@@ -255,7 +256,7 @@ type loadRow struct {
 func (s *snapshot) row(n nodes.Node) nodeRow {
 	row := nodeRow{
 		Name: n.Name, Addr: netip.AddrPortFrom(n.Addr, n.Port).String(), Self: n.Name == s.nodes.Self, State: memberState(n), Since: n.Since,
-		Suspected: n.Suspected, Tags: tagsOf(n.Tags, "services", "runs", cluster.DrainTag), Runs: visible(clip(n.Tags["runs"], 200)), Problem: visible(clip(n.Problem, 200)),
+		Suspected: n.Suspected, Tags: tagsOf(n.Tags, "services", "runs", cluster.DrainTag), Runs: visible(human.Clip(n.Tags["runs"], 200)), Problem: visible(human.Clip(n.Problem, 200)),
 	}
 	if n.Phi != nil {
 		// Below 1 it says nothing, and would change all the time.
@@ -271,11 +272,11 @@ func (s *snapshot) row(n nodes.Node) nodeRow {
 		row.Load = &loadRow{
 			Load1: average(l.Load1), Load5: average(l.Load5), Load15: average(l.Load15), CPUs: l.CPUs,
 			PerCPU: float64(int(l.Load1/float64(max(l.CPUs, 1))*100)) / 100,
-			Used:   int(100 * l.UsedMemory()), Memory: bytesOf(l.MemTotal), Rate: average(*n.Rate), Answered: n.Answered,
+			Used:   int(100 * l.UsedMemory()), Memory: human.Size(l.MemTotal, " "), Rate: average(*n.Rate), Answered: n.Answered,
 		}
 	}
 	for _, f := range s.offered[n.Name] {
-		row.Services = append(row.Services, visible(clip(f.Type, 40)+" :"+clip(f.Port, 10)))
+		row.Services = append(row.Services, visible(human.Clip(f.Type, 40)+" :"+human.Clip(f.Port, 10)))
 	}
 	if n.Status == cluster.Alive {
 		row.Now = row.Load

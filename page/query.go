@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"muster/human"
 )
 
 // pageSize is how many items of a long list are shown at once.
@@ -25,7 +27,7 @@ type query struct {
 // queryOf reads a request's query; what makes no sense in it is not there.
 func queryOf(r *http.Request) query {
 	v := r.URL.Query()
-	q := query{Q: clip(strings.TrimSpace(v.Get("q")), 100), Sort: v.Get("sort"), Page: 1}
+	q := query{Q: human.Clip(strings.TrimSpace(v.Get("q")), 100), Sort: v.Get("sort"), Page: 1}
 	if !slices.Contains(orders, q.Sort) {
 		q.Sort = orders[0]
 	}

@@ -8,6 +8,7 @@ import (
 
 	"muster/actions"
 	"muster/agent"
+	"muster/human"
 	"muster/reconcile"
 	"muster/timeline"
 )
@@ -81,7 +82,7 @@ func newRulePage(e agent.RuleExplanation) rulePage {
 		Gained: e.Gained, Lost: e.Lost, Selected: e.Selected, On: e.On, Acting: e.Acting,
 	}
 	if e.Acting != nil && e.Acting.Last != nil {
-		out.Event = visible(clip(e.Acting.Last.Event, 200))
+		out.Event = visible(human.Clip(e.Acting.Last.Event, 200))
 	}
 	if n := len(out.Selected); n > mostNames {
 		out.Selected, out.More = out.Selected[:mostNames], n-mostNames

@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"net/http"
 
+	"muster/human"
 	"muster/publisher"
 )
 
@@ -34,7 +35,7 @@ func (p *Page) servicesPage(_ context.Context, s *snapshot, r *http.Request) (do
 	for _, f := range shown {
 		row := serviceRow{f.Type, f.Description, f.Host, f.IP, f.Port, f.Text, f.Node}
 		for _, text := range []*string{&row.Type, &row.Description, &row.Host, &row.Address, &row.Port, &row.Attributes} {
-			*text = visible(clip(*text, 200))
+			*text = visible(human.Clip(*text, 200))
 		}
 		d.parts = append(d.parts, part{idOf(f), "services", "service-row", row})
 	}

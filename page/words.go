@@ -14,6 +14,7 @@ import (
 	"muster/agent"
 	"muster/cluster"
 	"muster/fleet"
+	"muster/human"
 	"muster/nodes"
 	"muster/reconcile"
 )
@@ -24,7 +25,7 @@ var words = template.FuncMap{
 	"took":    took,
 	"diff":    diffLines,
 	"argv":    argv,
-	"plural":  plural,
+	"plural":  human.Count,
 	"join":    func(list []string) string { return strings.Join(list, ", ") },
 	"address": func(host, port string) string { return net.JoinHostPort(host, port) }, // [::1]:80
 }
@@ -56,7 +57,7 @@ func statusOfMember(n nodes.Node) state {
 	if s, known := memberStates[n.Status]; known {
 		return s
 	}
-	return state{"?", visible(clip(string(n.Status), 40)), "idle"}
+	return state{"?", visible(human.Clip(string(n.Status), 40)), "idle"}
 }
 
 // memberState is Serf's word on a member, whether it is suspected, and whether
@@ -151,7 +152,7 @@ func tagsOf(tags map[string]string, hidden ...string) []tag {
 	var out []tag
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
 		if !slices.Contains(hidden, key) {
-			out = append(out, tag{visible(clip(key, 60)), visible(clip(tags[key], 120))})
+			out = append(out, tag{visible(human.Clip(key, 60)), visible(human.Clip(tags[key], 120))})
 		}
 	}
 	return out
@@ -187,16 +188,6 @@ func hidden(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029'
 }
 
-// clip shortens s to about n bytes, of whole characters.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for ; n > 0 && !utf8.RuneStart(s[n]); n-- {
-	}
-	return s[:n] + "…"
-}
-
 // ends shortens s to about n bytes by what is in its middle: a reason begins
 // with what was done, and what a command printed last, which tells most, is its
 // end.
@@ -207,19 +198,7 @@ func ends(s string, n int) string {
 	from := len(s) - n/2
 	for ; from < len(s) && !utf8.RuneStart(s[from]); from++ {
 	}
-	return clip(s, n-n/2) + " " + s[from:]
-}
-
-// bytesOf is a number of bytes in the largest unit that fits.
-func bytesOf(n uint64) string {
-	value, units := float64(n), []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
-	for value >= 1024 && len(units) > 1 {
-		value, units = value/1024, units[1:]
-	}
-	if value < 10 && units[0] != "B" {
-		return fmt.Sprintf("%.1f %s", value, units[0])
-	}
-	return fmt.Sprintf("%.0f %s", value, units[0])
+	return human.Clip(s, n-n/2) + " " + s[from:]
 }
 
 // took is a span of time, to three digits.
@@ -241,18 +220,7 @@ func argv(words []string) string {
 			out[i] = "'" + strings.ReplaceAll(out[i], "'", `'\''`) + "'"
 		}
 	}
-	return clip(strings.Join(out, " "), 500)
-}
-
-// plural is a number of things.
-func plural(n int, thing string) string {
-	switch {
-	case n == 1:
-		return "1 " + thing
-	case strings.HasSuffix(thing, "y"):
-		return fmt.Sprintf("%d %sies", n, strings.TrimSuffix(thing, "y"))
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
+	return human.Clip(strings.Join(out, " "), 500)
 }
 
 // A diffLine is one of a unified diff.

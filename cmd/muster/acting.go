@@ -8,6 +8,7 @@ import (
 	"muster/actions"
 	"muster/agent"
 	"muster/command"
+	"muster/human"
 )
 
 // printActing prints a table of what acts on events, and below it what keeps
@@ -37,7 +38,7 @@ func (a *app) printActing(s agent.Acting) {
 		}
 	}
 	if s.Lost > 0 {
-		fmt.Fprintf(a.out, "\n%s came faster than they could be taken in, and are lost\n", count(int(s.Lost), "event"))
+		fmt.Fprintf(a.out, "\n%s came faster than they could be taken in, and are lost\n", human.Count(int(s.Lost), "event"))
 	}
 }
 

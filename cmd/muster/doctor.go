@@ -14,6 +14,7 @@ import (
 	"muster/command"
 	"muster/config"
 	"muster/doctor"
+	"muster/human"
 	"muster/nodes"
 	"muster/rpc"
 	"muster/web"
@@ -118,7 +119,7 @@ func (a *app) printFindings(found doctor.Findings) error {
 	for _, l := range doctor.Levels {
 		n := found.Count(l)
 		if l == doctor.Problem || l == doctor.Warning {
-			parts = append(parts, count(n, string(l)))
+			parts = append(parts, human.Count(n, string(l)))
 		} else {
 			parts = append(parts, fmt.Sprintf("%d %s", n, l))
 		}

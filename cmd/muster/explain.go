@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"muster/agent"
+	"muster/human"
 	"muster/rules"
 	"muster/web"
 )
@@ -121,7 +122,7 @@ func (a *app) printRuleExplanation(e agent.RuleExplanation) error {
 		fmt.Fprintln(a.out, "  this node and the rule's self block:")
 		a.printClauses("    ", e.Self)
 	}
-	selects := count(len(e.Selected), "member")
+	selects := human.Count(len(e.Selected), "member")
 	if len(e.Selected) > 0 {
 		selects += ": " + printable(few(e.Selected))
 	}

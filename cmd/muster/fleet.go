@@ -10,6 +10,7 @@ import (
 	"muster/agent"
 	"muster/cluster"
 	"muster/fleet"
+	"muster/human"
 	"muster/reconcile"
 	"muster/web"
 )
@@ -125,7 +126,7 @@ func fleetSummary(r fleet.Report) string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, word.text))
 		}
 	}
-	text := count(len(r.Nodes), "node")
+	text := human.Count(len(r.Nodes), "node")
 	if len(parts) > 0 {
 		text += ": " + strings.Join(parts, ", ")
 	}

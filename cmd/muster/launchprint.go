@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"muster/command"
+	"muster/human"
 	"muster/launch"
 	"muster/metadata"
 )
@@ -100,14 +101,14 @@ func (a *app) launchFailures(cmd *cobra.Command, o launchOrder, self string, out
 				n.Node, command.Words(a.repeat(cmd, o, n.Node, self))))
 		}
 	}
-	lines := []string{fmt.Sprintf("%s %s: succeeded on %d of %s", report.Do, o.Service, done, count(len(report.Nodes), "node"))}
+	lines := []string{fmt.Sprintf("%s %s: succeeded on %d of %s", report.Do, o.Service, done, human.Count(len(report.Nodes), "node"))}
 	if report.Interrupted {
 		lines[0] += "; interrupted, Ansible is stopped, and what had succeeded is registered"
 	} else if report.Ansible != "" {
 		lines[0] += "; ansible-playbook: " + report.Ansible
 	}
 	if o.all && len(report.Others) > 0 {
-		lines[0] += fmt.Sprintf("; %s could not be picked", count(len(report.Others), "more node"))
+		lines[0] += fmt.Sprintf("; %s could not be picked", human.Count(len(report.Others), "more node"))
 	}
 	lines = append(lines, owed...)
 	// Where Ansible has told why, its output would only say so again.

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"muster/cluster"
+	"muster/human"
 	"muster/nodes"
 	"muster/web"
 )
@@ -179,7 +180,7 @@ func nodesSummary(r nodes.Report) string {
 			told++
 		}
 	}
-	parts := []string{count(len(r.Nodes), "node")}
+	parts := []string{human.Count(len(r.Nodes), "node")}
 	for _, status := range cluster.Statuses {
 		if counts[status] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", counts[status], status))
@@ -228,18 +229,6 @@ func loadCells(n nodes.Node) []string {
 	average := func(v float64) string { return fmt.Sprintf("%.2f", v) }
 	return []string{
 		average(n.Load.Load1), average(n.Load.Load5), average(n.Load.Load15), fmt.Sprint(n.Load.CPUs),
-		fmt.Sprintf("%.0f%%", 100*n.Load.UsedMemory()), size(n.Load.MemTotal), fmt.Sprintf("%.2f", *n.Rate), short(n.Age),
+		fmt.Sprintf("%.0f%%", 100*n.Load.UsedMemory()), human.Size(n.Load.MemTotal, ""), fmt.Sprintf("%.2f", *n.Rate), short(n.Age),
 	}
-}
-
-// size is a number of bytes in the largest unit that fits.
-func size(bytes uint64) string {
-	value, units := float64(bytes), []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
-	for value >= 1024 && len(units) > 1 {
-		value, units = value/1024, units[1:]
-	}
-	if value < 10 && units[0] != "B" {
-		return fmt.Sprintf("%.1f%s", value, units[0])
-	}
-	return fmt.Sprintf("%.0f%s", value, units[0])
 }

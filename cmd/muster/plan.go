@@ -8,6 +8,7 @@ import (
 
 	"muster/agent"
 	"muster/command"
+	"muster/human"
 	"muster/web"
 )
 
@@ -98,7 +99,7 @@ func (a *app) printPlans(plans []agent.RulePlan) error {
 		a.printPlan(p, painter(color))
 	}
 	if changed == 0 {
-		fmt.Fprintf(a.out, "No changes: %s in step.\n", count(len(plans), "rule"))
+		fmt.Fprintf(a.out, "No changes: %s in step.\n", human.Count(len(plans), "rule"))
 	}
 	return nil
 }

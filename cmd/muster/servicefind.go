@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"muster/cluster"
+	"muster/human"
 	"muster/publisher"
 	"muster/rpc"
 )
@@ -47,6 +48,6 @@ func (a *app) listServices(cmd *cobra.Command, found []publisher.Found) error {
 	}
 	defer o.client.Close()
 	all, without := sizes(o.self.Tags)
-	fmt.Fprintf(a.err, "this node publishes %s in %d bytes; %d of %d bytes used\n", count(len(o.list), "service"), all-without, all, tagBudget)
+	fmt.Fprintf(a.err, "this node publishes %s in %d bytes; %d of %d bytes used\n", human.Count(len(o.list), "service"), all-without, all, tagBudget)
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"muster/agent"
 	"muster/cluster"
 	"muster/command"
+	"muster/human"
 	"muster/reconcile"
 	"muster/web"
 )
@@ -136,7 +137,7 @@ func (a *app) printTroubles(n cluster.Info) {
 	}
 	for _, c := range n.Conflicts[max(0, len(n.Conflicts)-mostConflicts):] {
 		fmt.Fprintf(a.out, "  two nodes claim the name %s: %s has it, %s was refused %s, last %s\n",
-			printable(c.Name), c.Kept, c.Refused, count(int(c.Count), "time"), ago(c.Last))
+			printable(c.Name), c.Kept, c.Refused, human.Count(int(c.Count), "time"), ago(c.Last))
 	}
 	var refused []string
 	for _, reason := range slices.Sorted(maps.Keys(n.Refused)) {
@@ -185,7 +186,7 @@ func (a *app) printRules(all []agent.RuleStatus) error {
 		for _, f := range r.Files {
 			name := f.Path
 			if f.Drifts > 0 {
-				name += fmt.Sprintf(" (drifted %s, last %s)", count(f.Drifts, "time"), ago(f.Drifted))
+				name += fmt.Sprintf(" (drifted %s, last %s)", human.Count(f.Drifts, "time"), ago(f.Drifted))
 			}
 			t.row("", string(f.State), ago(f.Since), "", name)
 		}

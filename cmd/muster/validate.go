@@ -7,6 +7,7 @@ import (
 
 	"muster/agent"
 	"muster/config"
+	"muster/human"
 	"muster/rules"
 )
 
@@ -46,7 +47,7 @@ the configured one.`,
 			if err := a.printProblems(a.err, problems); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.out, "%s: %s, no mistakes\n", dir, count(found, "rule"))
+			fmt.Fprintf(a.out, "%s: %s, no mistakes\n", dir, human.Count(found, "rule"))
 			return nil
 		},
 	}
