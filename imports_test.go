@@ -52,13 +52,13 @@ var house = map[string][]string{
 	"launch":         {"cluster", "command", "inventory", "metadata", "nodes"},
 	"rpc":            {"cluster", "logs"},
 	"actions":        {"cluster", "rules", "command", "signing", "statedir", "timeline"},
-	"agent":          {"cluster", "rules", "templates", "config", "command", "reconcile", "actions", "haproxy", "services", "publisher", "timeline"},
+	"agent":          {"cluster", "rules", "templates", "config", "command", "reconcile", "actions", "haproxy", "services", "publisher", "timeline", "human"},
 	"page":           {"human", "agent", "nodes", "fleet", "timeline", "publisher", "cluster", "rules", "reconcile", "actions"},                                   // from publisher on for their values
 	"web":            {"page", "agent", "timeline", "cluster", "rules", "nodes", "metadata", "fleet", "drain", "publisher", "reconcile", "actions", "exposition"}, // all but the first and last for their values
 	"demo":           {"agent", "reconcile", "web", "command"},                                                                                                    // the demo's own cluster: it runs nodes and asks one of them
 	"cmd/muster":     {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "nodes", "metadata", "fleet", "drain", "examples", "services", "publisher", "exposition", "timeline", "page", "launch", "doctor", "human"},
-	"doctor":         {"agent", "cluster", "config", "rules", "nodes", "command", "reconcile", "signing"}, // nodes, signing for their values
-	"services/bzip2": {},                                                                                  // what services compresses its tag with
+	"doctor":         {"agent", "cluster", "config", "rules", "nodes", "command", "reconcile", "signing", "human"}, // nodes, signing for their values
+	"services/bzip2": {},                                                                                           // what services compresses its tag with
 
 	// Rule sets, for init.
 	"examples": {},

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"muster/human"
 	"muster/rules"
 	"muster/timeline"
 )
@@ -82,7 +83,7 @@ func (l *loop) first(now time.Time) {
 	l.loaded = now
 	l.adopt(program, now)
 	l.log.Info("rules loaded", "dir", l.cfg.RulesDir, "rules", len(program.rules))
-	l.note(false, "%s loaded", counted(len(program.rules), "rule"))
+	l.note(false, "%s loaded", human.Count(len(program.rules), "rule"))
 }
 
 // reload compiles the rules again and adopts them, or keeps those in force
@@ -97,7 +98,7 @@ func (l *loop) reload(trigger string, now time.Time) rules.Problems {
 		l.adopt(program, now)
 		l.all(trigger, now)
 		l.log.Info("rules loaded", "dir", l.cfg.RulesDir, "rules", len(program.rules), "trigger", trigger)
-		l.note(false, "%s loaded again", counted(len(program.rules), "rule"))
+		l.note(false, "%s loaded again", human.Count(len(program.rules), "rule"))
 	} else {
 		l.log.Error("rules not loaded: those in force stay in force", "dir", l.cfg.RulesDir, "mistakes", len(problems))
 		l.note(true, "rules not loaded: those in force stay in force")

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"muster/human"
 	"muster/reconcile"
 	"muster/timeline"
 )
@@ -120,7 +121,7 @@ func appliedText(o reconcile.Outcome) string {
 	if len(o.Changed) == 1 {
 		parts = append(parts, o.Changed[0]+" changed")
 	} else if len(o.Changed) > 1 {
-		parts = append(parts, counted(len(o.Changed), "file")+" changed")
+		parts = append(parts, human.Count(len(o.Changed), "file")+" changed")
 	}
 	if len(o.Gained) > 0 {
 		parts = append(parts, "gained "+strings.Join(few(o.Gained), ", "))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"muster/cluster"
+	"muster/human"
 	"muster/timeline"
 )
 
@@ -96,7 +97,7 @@ func census(v cluster.View) string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, status))
 		}
 	}
-	return fmt.Sprintf("%s known: %s", counted(len(v.Members), "member"), strings.Join(parts, ", "))
+	return fmt.Sprintf("%s known: %s", human.Count(len(v.Members), "member"), strings.Join(parts, ", "))
 }
 
 // A saying is what is to be said of a member, and of many of whom it is said.
@@ -192,19 +193,11 @@ func changesOf(changes []cluster.Change) []timeline.Entry {
 // noteEvent puts an event that came on the timeline; never what it carries.
 // Member events are in the views, and what agents ask each other is no news.
 func (l *loop) noteEvent(e cluster.Event) {
-	size := counted(len(e.Payload), "byte")
+	size := human.Count(len(e.Payload), "byte")
 	switch {
 	case e.Type == cluster.EventUser:
 		l.cfg.Timeline.Add(timeline.Entry{Kind: timeline.Event, Text: fmt.Sprintf("user event %s, %s", e.Name, size)})
 	case e.Type == cluster.EventQuery && !strings.HasPrefix(e.Name, cluster.OwnQuery):
 		l.cfg.Timeline.Add(timeline.Entry{Kind: timeline.Event, Node: e.From, Text: fmt.Sprintf("query %s, %s", e.Name, size)})
 	}
-}
-
-// counted is n things, in words.
-func counted(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }

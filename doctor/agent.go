@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"muster/cluster"
+	"muster/human"
 )
 
 // running says whether an agent answers.
@@ -85,7 +86,7 @@ func (e *examination) membership(context.Context) Findings {
 		}
 	}
 	if len(failed) > 0 {
-		r.add(Warning, "Look whether they run. Of one that is gone for good: `muster force-leave NAME`.", "%s failed: %s", count(len(failed), "member"), few(failed))
+		r.add(Warning, "Look whether they run. Of one that is gone for good: `muster force-leave NAME`.", "%s failed: %s", human.Count(len(failed), "member"), few(failed))
 	}
 	for _, u := range s.Node.Unreachable {
 		r.add(Problem, "A firewall, most often: let UDP and TCP of the gossip's port through, both ways.", "%s is alive, and does not answer this node: %s", u.Name, u.Why)
@@ -150,7 +151,7 @@ func (e *examination) keys(ctx context.Context) Findings {
 		return r.found
 	}
 	if k.Answered < k.Nodes {
-		r.add(Warning, "Ask again; `muster reachability` says who does not answer.", "of %s only %d said which keys they have", count(k.Nodes, "node"), k.Answered)
+		r.add(Warning, "Ask again; `muster reachability` says who does not answer.", "of %s only %d said which keys they have", human.Count(k.Nodes, "node"), k.Answered)
 	}
 	// No key is shown: what is known of it is how many have it.
 	partly := 0
@@ -161,9 +162,9 @@ func (e *examination) keys(ctx context.Context) Findings {
 	}
 	if partly > 0 || len(k.Primary) > 1 {
 		r.add(Warning, "Finish the change of keys: `muster keys --list`, then --install, --use and --remove.",
-			"the nodes do not have the same keys: %s in use, %d installed on some of them only", count(len(k.Primary), "key"), partly)
+			"the nodes do not have the same keys: %s in use, %d installed on some of them only", human.Count(len(k.Primary), "key"), partly)
 	}
-	return r.orOK("%s, the same on %s", count(len(k.Keys), "key"), count(k.Answered, "node"))
+	return r.orOK("%s, the same on %s", human.Count(len(k.Keys), "key"), human.Count(k.Answered, "node"))
 }
 
 // nearlyFull is from how many bytes on tags are nearly too many.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"muster/human"
 	"muster/nodes"
 	"muster/signing"
 )
@@ -71,7 +72,7 @@ func (r *report) compare(all nodes.Report, maxAge time.Duration) Findings {
 		}
 		return r.found
 	}
-	return r.orOK("%s compared, none more than %s away (give or take %s); what is signed bears %s", count(told, "other clock"), brief(most.Offset.Abs()), brief(most.Error), limit)
+	return r.orOK("%s compared, none more than %s away (give or take %s); what is signed bears %s", human.Count(told, "other clock"), brief(most.Offset.Abs()), brief(most.Error), limit)
 }
 
 // ahead says how a clock stands.

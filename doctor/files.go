@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"muster/human"
 	"muster/reconcile"
 )
 
@@ -162,7 +163,7 @@ func (e *examination) secrets(context.Context) Findings {
 	if looked == 0 {
 		return r.orOK("no file of secrets is configured")
 	}
-	return r.orOK("%s, which others can neither read nor change", count(looked, "file"))
+	return r.orOK("%s, which others can neither read nor change", human.Count(looked, "file"))
 }
 
 // bare is the cause of an error, without the path.

@@ -10,6 +10,7 @@ import (
 	"muster/cluster"
 	"muster/command"
 	"muster/config"
+	"muster/human"
 	"muster/rules"
 )
 
@@ -41,7 +42,7 @@ func (e *examination) rulesOf(context.Context) Findings {
 	if e.program == nil {
 		return r.found
 	}
-	return r.orOK("%s: %s, no mistakes", dir, count(len(e.program.Set.Rules), "rule"))
+	return r.orOK("%s: %s, no mistakes", dir, human.Count(len(e.program.Set.Rules), "rule"))
 }
 
 // faults tells problems as findings.
@@ -101,5 +102,5 @@ func (e *examination) programs(context.Context) Findings {
 	if len(found) == 0 {
 		return r.orOK("the rules in force run none")
 	}
-	return r.orOK("%s, all found", count(len(found), "program"))
+	return r.orOK("%s, all found", human.Count(len(found), "program"))
 }

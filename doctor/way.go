@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"muster/cluster"
+	"muster/human"
 )
 
 // maxTargets is to how many nodes the way is tried where none is named.
@@ -230,7 +231,7 @@ func (e *examination) peer(to target, p cluster.Probe) Findings {
 		r.add(Warning, "If that address is translated (NAT), let it advertise one that all others reach.", "%s is known to itself under another address: the others are told that one", to)
 		return r.found
 	}
-	return r.orOK("%s is %s, and knows %s alive", p.Addr, there, count(alive, "node"))
+	return r.orOK("%s is %s, and knows %s alive", p.Addr, there, human.Count(alive, "node"))
 }
 
 // seenAs judges how another node sees this one.
