@@ -76,11 +76,11 @@ func documentedLines(t *testing.T) map[string][]string {
 }
 
 // loggedLines reads them from the source: calls of Info, Warn and Error on what
-// is called log or Logger.
+// is called log or Logger. Package order logs the Lines that it is given.
 func loggedLines(t *testing.T) []logLine {
 	t.Helper()
-	var out []logLine
-	met := map[string]bool{}
+	var out, given []logLine
+	met, levels := map[string]bool{}, map[string]string{} // levels of the fields of Lines
 	for _, file := range files(t) {
 		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
 			continue
@@ -91,12 +91,23 @@ func loggedLines(t *testing.T) []logLine {
 			t.Fatal(err)
 		}
 		ast.Inspect(parsed, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.CompositeLit); ok && lit.Type != nil && types.ExprString(lit.Type) == "order.Lines" {
+				for _, e := range lit.Elts {
+					line := e.(*ast.KeyValueExpr)
+					msg, _ := literal(line.Value)
+					given = append(given, logLine{msg, types.ExprString(line.Key), fmt.Sprintf("%s:%d", file, fset.Position(line.Pos()).Line)})
+				}
+			}
 			call, ok := n.(*ast.CallExpr)
 			if !ok {
 				return true
 			}
 			level, text := logCall(call)
 			if text == nil {
+				return true
+			}
+			if _, field, ok := strings.Cut(types.ExprString(text), "kind.Lines."); ok {
+				levels[field] = level
 				return true
 			}
 			at := fmt.Sprintf("%s:%d", file, fset.Position(call.Pos()).Line)
@@ -120,6 +131,9 @@ func loggedLines(t *testing.T) []logLine {
 		if !met[key] {
 			t.Errorf("composed: nothing logs %s", key)
 		}
+	}
+	for _, line := range given {
+		out = append(out, logLine{line.msg, levels[line.level], line.at})
 	}
 	return out
 }

@@ -46,8 +46,9 @@ var house = map[string][]string{
 	"accrual":        {},
 	"nodes":          {"cluster", "load", "accrual"},
 	"human":          {}, // texts, counts and sizes
-	"metadata":       {"cluster", "signing", "statedir"},
-	"drain":          {"cluster", "signing", "statedir"},
+	"order":          {"cluster", "signing", "statedir", "human"},
+	"metadata":       {"cluster", "signing", "order", "human"},
+	"drain":          {"cluster", "signing", "order"},
 	"fleet":          {"cluster", "agent", "reconcile", "human"}, // agent, reconcile for their values
 	"launch":         {"cluster", "command", "inventory", "metadata", "nodes"},
 	"rpc":            {"cluster", "logs"},
@@ -56,7 +57,7 @@ var house = map[string][]string{
 	"page":           {"human", "agent", "nodes", "fleet", "timeline", "publisher", "cluster", "rules", "reconcile", "actions"},                                   // from publisher on for their values
 	"web":            {"page", "agent", "timeline", "cluster", "rules", "nodes", "metadata", "fleet", "drain", "publisher", "reconcile", "actions", "exposition"}, // all but the first and last for their values
 	"demo":           {"agent", "reconcile", "web", "command"},                                                                                                    // the demo's own cluster: it runs nodes and asks one of them
-	"cmd/muster":     {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "nodes", "metadata", "fleet", "drain", "examples", "services", "publisher", "exposition", "timeline", "page", "launch", "doctor", "human"},
+	"cmd/muster":     {"agent", "web", "config", "rules", "cluster", "command", "reconcile", "demo", "actions", "rpc", "logs", "telemetry", "signing", "inventory", "playbook", "nodes", "order", "metadata", "fleet", "drain", "examples", "services", "publisher", "exposition", "timeline", "page", "launch", "doctor", "human"},
 	"doctor":         {"agent", "cluster", "config", "rules", "nodes", "command", "reconcile", "signing", "human"}, // nodes, signing for their values
 	"services/bzip2": {},                                                                                           // what services compresses its tag with
 

@@ -1,6 +1,6 @@
 // Package drain keeps whether this node is draining: taking no new work. The
-// node itself or whoever holds a key that it trusts says so; it is kept in the
-// state directory until it is taken back, and shown to the cluster in a tag.
+// node itself or whoever holds a key that it trusts says so, by an order that
+// stands until it is taken back; the cluster sees it in a tag.
 //
 // What others make of the tag is for rules, and whether they have done so for
 // fleet; who may ask on the spot for web.
@@ -8,16 +8,12 @@ package drain
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"sync"
 	"time"
 
 	"muster/cluster"
-	"muster/signing"
+	"muster/order"
 )
 
 // Tag is the tag of a node that drains, and shown what it then says. With what
@@ -27,61 +23,36 @@ const (
 	shown = "1"
 )
 
-// Config is what a Drain needs.
-type Config struct {
-	// Dir is the state directory. It belongs to this process alone.
-	Dir string
-	// Self is this node as the cluster sees it; the zero Member before it is
-	// in the cluster.
-	Self func() cluster.Member
-	// SetTags lets change alter a copy of this node's tags, and gossips them.
-	SetTags func(ctx context.Context, change func(map[string]string)) error
-	// Trusted returns whose requests count; nil, or if it returns nil:
-	// nobody's.
-	Trusted func() *signing.Trusted
-	MaxAge  time.Duration // for how long a request is good
-	Logger  *slog.Logger  // nil discards
-}
+// Query is the name of the query that drains another node, or takes it back.
+const Query = cluster.OwnQuery + "drain"
+
+// What an order may say.
+const (
+	Do   = "drain"
+	Undo = "undrain"
+)
 
 // A Drain is whether this node drains. Its methods may be called from any
 // goroutine.
-type Drain struct {
-	c     Config
-	log   *slog.Logger
-	path  string
-	turn  chan struct{}      // one slot, held by whoever changes something
-	asked chan cluster.Event // requests that wait for Run
-	now   func() time.Time
-
-	mu      sync.Mutex // of content, which only who has the turn replaces
-	content content
-	problem string // with the tag, as last logged
-}
-
-// maxAsked is how many requests may wait. Those that do not fit get no answer.
-const maxAsked = 16
+type Drain struct{ *order.Kept[content] }
 
 // Open reads from the state directory whether this node drains. A file that is
 // broken is put aside, and the node does not drain.
-func Open(c Config) (*Drain, error) {
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	d := &Drain{
-		c: c, log: c.Logger, path: filepath.Join(c.Dir, fileName),
-		turn: make(chan struct{}, 1), asked: make(chan cluster.Event, maxAsked), now: time.Now,
-	}
-	var err error
-	d.content, err = read(d.path)
-	if errors.Is(err, errBroken) {
-		aside := d.path + ".broken"
-		c.Logger.Warn("it is lost whether this node drains", "error", err, "kept", aside)
-		err = os.Rename(d.path, aside)
-	}
+func Open(c order.Config) (*Drain, error) {
+	kept, err := order.Open[content](c, order.Kind{
+		File: "drain.json", Query: Query, Tag: Tag, Do: Do, Undo: Undo,
+		Lines: order.Lines{
+			Done:    "somebody drains this node, or takes it back",
+			Refused: "a request to drain this node, or to take it back, is refused",
+			Lost:    "it is lost whether this node drains",
+			Unseen:  "the cluster does not see that this node drains",
+			Again:   "this node drains, and its tag says so again",
+		},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot read whether this node drains: %w", err)
 	}
-	return d, nil
+	return &Drain{kept}, nil
 }
 
 // A State is whether a node drains.
@@ -94,85 +65,70 @@ type State struct {
 
 // State returns whether this node drains, by an order or by its tag alone.
 func (d *Drain) State() State {
-	self := d.c.Self()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	s := State{Node: self.Name, Draining: self.Draining() || d.content.Draining}
-	if d.content.Draining {
-		s.Since = time.UnixMilli(d.content.Since)
+	self := d.Self()
+	s := d.Content().state(self.Name)
+	s.Draining = s.Draining || self.Draining()
+	return s
+}
+
+// Set drains this node, or takes it back, as Give does. It is no mistake if it
+// was so.
+func (d *Drain) Set(ctx context.Context, drain bool) (State, error) {
+	o := order.Order{Do: Do}
+	if !drain {
+		o.Do = Undo
+	}
+	c, err := d.Give(ctx, o)
+	if err != nil {
+		return State{}, err
+	}
+	return c.state(d.Self().Name), nil
+}
+
+// A content is what stands in the file.
+type content struct {
+	Draining bool  `json:"draining"`
+	Since    int64 `json:"since,omitempty"` // milliseconds since 1970
+}
+
+func (c content) state(node string) State {
+	s := State{Node: node, Draining: c.Draining}
+	if c.Draining {
+		s.Since = time.UnixMilli(c.Since)
 	}
 	return s
 }
 
-// Set drains this node, or takes it back. It is no mistake if it was so. When
-// it returns without an error it is on disk and in the tag, which the cluster
-// hears of within seconds. An error leaves all as it was.
-func (d *Drain) Set(ctx context.Context, drain bool) (State, error) {
-	return d.set(ctx, drain, nil)
-}
-
-// set is Set. signed is whose request it is; nil: nobody's.
-func (d *Drain) set(ctx context.Context, drain bool, signed *signing.Signed) (State, error) {
-	fail := func(err error) (State, error) { return State{}, fmt.Errorf("cannot %s: %w", verb(drain), err) }
-	select {
-	case d.turn <- struct{}{}:
-		defer func() { <-d.turn }()
-	case <-ctx.Done():
-		return fail(context.Cause(ctx))
-	}
-	old := d.content
-	next := content{Draining: drain, Since: old.Since, Signers: old.Signers}
+// After implements order.Content. Draining once more changes nothing.
+func (c content) After(o order.Order, now time.Time) (content, error) {
 	switch {
-	case !drain:
-		next.Since = 0
-	case !old.Draining:
-		next.Since = d.now().UnixMilli()
+	case o.Do == Undo:
+		return content{}, nil
+	case !c.Draining:
+		return content{Draining: true, Since: now.UnixMilli()}, nil
 	}
-	if signed != nil {
-		var err error
-		if next.Signers, err = signing.Follow(old.Signers, *signed, d.now(), d.c.MaxAge); err != nil {
-			return fail(err)
-		}
-	}
-	had := d.c.Self().Tags[Tag]
-	if err := d.show(ctx, tagOf(drain)); err != nil {
-		return fail(err)
-	}
-	if err := next.write(d.path); err != nil {
-		undo := d.show(context.WithoutCancel(ctx), had)
-		return fail(errors.Join(fmt.Errorf("cannot keep it: %w", err), undo))
-	}
-	d.mu.Lock()
-	d.content = next
-	d.mu.Unlock()
-	s := State{Node: d.c.Self().Name, Draining: drain}
-	if drain {
-		s.Since = time.UnixMilli(next.Since)
-	}
-	return s, nil
+	return c, nil
 }
 
-func verb(drain bool) string {
-	if drain {
-		return Do
-	}
-	return Undo
-}
-
-func tagOf(drain bool) string {
-	if drain {
+// Text implements order.Content.
+func (c content) Text() string {
+	if c.Draining {
 		return shown
 	}
 	return ""
 }
 
-// show puts a value into the tag; empty takes it away.
-func (d *Drain) show(ctx context.Context, value string) error {
-	return d.c.SetTags(ctx, func(tags map[string]string) {
-		if value == "" {
-			delete(tags, Tag)
-			return
-		}
-		tags[Tag] = value
-	})
+// ShownBy implements order.Content. While the node does not drain, the tag is
+// nobody's.
+func (c content) ShownBy(m cluster.Member) bool { return !c.Draining || m.Draining() }
+
+// An Answer is what a node says after a request.
+type Answer struct {
+	Draining bool `json:"draining"`
 }
+
+// Answer implements order.Content.
+func (c content) Answer() any { return Answer{c.Draining} }
+
+// Attr implements order.Content.
+func (c content) Attr() slog.Attr { return slog.Bool("draining", c.Draining) }

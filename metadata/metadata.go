@@ -1,12 +1,13 @@
 // Package metadata keeps which services a node has been given to run: a short
-// list of names, changed on the node itself or by whoever holds a key that it
-// trusts, kept in the state directory, and shown to the cluster in a tag.
+// list of names, changed by orders on the node itself or of whoever holds a key
+// that it trusts, which the cluster sees in a tag.
 //
 // What the names mean, and whether such a service really runs, is for others;
 // so is who may change the node on the spot (web).
 package metadata
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,6 +16,7 @@ import (
 	"strings"
 
 	"muster/cluster"
+	"muster/human"
 )
 
 const (
@@ -34,16 +36,9 @@ var validName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$`)
 // CheckName reports why a service cannot be called that.
 func CheckName(name string) error {
 	if !validName.MatchString(name) {
-		return fmt.Errorf("%w: %q is no service's name: 1 to 63 letters, digits, _, . and -, no . or - in front", ErrInvalid, clip(name))
+		return fmt.Errorf("%w: %q is no service's name: 1 to 63 letters, digits, _, . and -, no . or - in front", ErrInvalid, human.Clip(name, 80))
 	}
 	return nil
-}
-
-func clip(s string) string {
-	if len(s) > 80 {
-		return s[:80] + "…"
-	}
-	return s
 }
 
 // with returns the list with name in it, or without it, sorted, as a copy.
@@ -68,6 +63,24 @@ func check(list []string) error {
 		return fmt.Errorf("%w: the names of the services take %d bytes of %d; remove one, or choose shorter names", ErrInvalid, n, maxTag)
 	}
 	return nil
+}
+
+// names are a list as with makes it, also where it is read from a file that
+// somebody may have written by hand.
+type names []string
+
+func (n *names) UnmarshalJSON(text []byte) error {
+	if err := json.Unmarshal(text, (*[]string)(n)); err != nil {
+		return err
+	}
+	for _, name := range *n {
+		if err := CheckName(name); err != nil {
+			return err
+		}
+	}
+	slices.Sort(*n)
+	*n = slices.Compact(*n)
+	return check(*n)
 }
 
 // Of returns the services that a member shows, which may be anybody's words:

@@ -23,6 +23,7 @@ import (
 	"muster/load"
 	"muster/metadata"
 	"muster/nodes"
+	"muster/order"
 	"muster/page"
 	"muster/services"
 	"muster/timeline"
@@ -177,7 +178,7 @@ func newFleet(t *testing.T, a *agent.Agent) *fleet.Fleet {
 // newDrain is whether the node lb drains.
 func newDrain(t *testing.T) *drain.Drain {
 	t.Helper()
-	d, err := drain.Open(drain.Config{
+	d, err := drain.Open(order.Config{
 		Dir: t.TempDir(), Self: func() cluster.Member { return member("lb", 1, cluster.Alive, nil) },
 		SetTags: func(context.Context, func(map[string]string)) error { return nil },
 	})
@@ -190,7 +191,7 @@ func newDrain(t *testing.T) *drain.Drain {
 // newRegistry is the list of services of the node lb.
 func newRegistry(t *testing.T) *metadata.Registry {
 	t.Helper()
-	r, err := metadata.Open(metadata.Config{
+	r, err := metadata.Open(order.Config{
 		Dir: t.TempDir(), Self: func() cluster.Member { return member("lb", 1, cluster.Alive, nil) },
 		SetTags: func(context.Context, func(map[string]string)) error { return nil },
 	})

@@ -13,6 +13,7 @@ import (
 	"muster/cluster"
 	"muster/metadata"
 	"muster/nodes"
+	"muster/order"
 )
 
 func someMember() cluster.Member {
@@ -59,7 +60,7 @@ func TestNodes(t *testing.T) {
 // The list is changed by name; a GET changes nothing.
 func TestMetadata(t *testing.T) {
 	var full error
-	r, err := metadata.Open(metadata.Config{
+	r, err := metadata.Open(order.Config{
 		Dir: t.TempDir(), Self: someMember, SetTags: func(context.Context, func(map[string]string)) error { return full },
 	})
 	if err != nil {

@@ -119,11 +119,8 @@ func assemble(cfg config.Config, log *agentLog) (*services, error) {
 	if err := s.watchNodes(cfg); err != nil {
 		return nil, err
 	}
-	if err := s.keepMetadata(cfg, keys); err != nil {
-		return nil, err
-	}
 	s.offers = publisher.New(publisher.Config{View: s.member.View, SetTags: s.member.SetTags, Logger: log.Logger, Wanted: wanted(cfg)})
-	if err := s.keepDrain(cfg, keys); err != nil {
+	if err := s.takeOrders(cfg, keys); err != nil {
 		return nil, err
 	}
 	events := s.member.Subscribe(eventBacklog)

@@ -14,7 +14,7 @@ import (
 
 	"muster/drain"
 	"muster/fleet"
-	"muster/signing"
+	"muster/order"
 	"muster/web"
 )
 
@@ -97,22 +97,8 @@ func (a *app) setDrain(cmd *cobra.Command, keyFile, node string, drains bool) (s
 		verb = drain.Undo
 	}
 	if keyFile != "" {
-		key, err := signing.ReadKey(keyFile)
-		if err != nil {
-			return node, err
-		}
-		payload, err := drain.Seal(key, node, drains, time.Now())
-		if err != nil {
-			return node, err
-		}
-		text, err := a.askNode(cmd, node, drain.Query, payload, "`muster fleet` shows whether it drains all the same")
-		if err != nil {
-			return node, err
-		}
-		if _, err := drain.ReadReply(text); err != nil {
-			return node, fmt.Errorf("%s refuses: %w", plain(node), err)
-		}
-		return node, nil
+		_, err := giveOrder[drain.Answer](a, cmd, keyFile, node, drain.Query, order.Order{Do: verb}, "`muster fleet` shows whether it drains all the same")
+		return node, err
 	}
 	client := web.NewClient(socketPath(a.socket))
 	here, err := client.Draining(cmd.Context())

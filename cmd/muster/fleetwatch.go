@@ -4,11 +4,8 @@ import (
 	"context"
 
 	"muster/cluster"
-	"muster/config"
-	"muster/drain"
 	"muster/fleet"
 	"muster/rpc"
-	"muster/signing"
 )
 
 // watchFleet makes what answers how this node's rules stand, and asks others.
@@ -24,21 +21,5 @@ func (s *services) watchFleet() (err error) {
 		return err
 	}
 	s.mux.Handle(cluster.EventQuery+":"+fleet.Query, s.fleet.Hear)
-	return nil
-}
-
-// keepDrain makes what keeps whether this node drains.
-func (s *services) keepDrain(cfg config.Config, trusted func() *signing.Trusted) (err error) {
-	s.drain, err = drain.Open(drain.Config{
-		Dir: cfg.State.Dir, Self: func() cluster.Member { return s.member.View().SelfMember() }, SetTags: s.member.SetTags,
-		Trusted: trusted, MaxAge: cfg.EventMaxAge, Logger: s.log.Logger,
-	})
-	if err != nil {
-		return err
-	}
-	if s.node != nil {
-		s.drain.Keep(context.Background()) // so that the cluster never sees this node without; nothing is sent yet
-	}
-	s.mux.Handle(cluster.EventQuery+":"+drain.Query, s.drain.Hear)
 	return nil
 }

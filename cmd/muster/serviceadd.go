@@ -4,37 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"muster/cluster"
-	"muster/config"
 	"muster/metadata"
-	"muster/rpc"
-	"muster/signing"
+	"muster/order"
 	"muster/web"
 )
-
-// keepMetadata makes what keeps the services of this node.
-func (s *services) keepMetadata(cfg config.Config, trusted func() *signing.Trusted) (err error) {
-	s.runs, err = metadata.Open(metadata.Config{
-		Dir: cfg.State.Dir, Self: func() cluster.Member { return s.member.View().SelfMember() }, SetTags: s.member.SetTags,
-		Trusted: trusted, MaxAge: cfg.EventMaxAge, Logger: s.log.Logger,
-	})
-	if err != nil {
-		return err
-	}
-	if s.node != nil {
-		s.runs.Keep(context.Background()) // so that the cluster never sees this node without; nothing is sent yet
-	}
-	s.mux.Handle(cluster.EventQuery+":"+metadata.Query, s.runs.Hear)
-	return nil
-}
 
 // serviceAddCommand is `service add`, or `service remove`.
 func (a *app) serviceAddCommand(do string) *cobra.Command {
@@ -66,7 +46,7 @@ trusts: --sign.`,
 			}
 			change := a.changeHere
 			if keyFile != "" {
-				change = func(ctx context.Context, do, host, service string) ([]string, error) {
+				change = func(_ context.Context, do, host, service string) ([]string, error) {
 					return a.changeThere(cmd, keyFile, do, host, service)
 				}
 			}
@@ -113,63 +93,11 @@ func (a *app) changeHere(ctx context.Context, do, host, service string) ([]strin
 	return here.Service, err
 }
 
-// changeWait is how long another node may take: its tags spread meanwhile.
-const changeWait = 10 * time.Second
-
-// changeThere asks any node, by a signed query.
+// changeThere changes that of any node, by a signed request.
 func (a *app) changeThere(cmd *cobra.Command, keyFile, do, host, service string) ([]string, error) {
-	key, err := signing.ReadKey(keyFile)
-	if err != nil {
-		return nil, err
-	}
-	payload, err := metadata.Seal(key, host, do, service, time.Now())
-	if err != nil {
-		return nil, err
-	}
-	text, err := a.askNode(cmd, host, metadata.Query, payload, "`muster service where` shows whether it was changed all the same")
-	if err != nil {
-		return nil, err
-	}
-	list, err := metadata.ReadReply(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s refuses: %w", plain(host), err)
-	}
-	return list, nil
-}
-
-// askNode asks one node to change something about itself, and returns its
-// answer. hint says where to see whether it did, if it does not answer.
-func (a *app) askNode(cmd *cobra.Command, host, query string, payload []byte, hint string) ([]byte, error) {
-	ctx := cmd.Context()
-	client, err := a.dial(ctx, cmd)
-	if err != nil {
-		return nil, err
-	}
-	defer client.Close()
-	live, err := client.Members(ctx, rpc.Filter{Status: string(cluster.Alive)})
-	if err != nil {
-		return nil, err
-	}
-	if !slices.ContainsFunc(live, func(m rpc.Member) bool { return m.Name == host }) {
-		return nil, fmt.Errorf("cannot change %s: no living member is called that; `muster members` lists them", plain(host))
-	}
-	answers, err := client.Query(ctx, cluster.Query{Name: query, Payload: payload, Nodes: []string{host}, Timeout: changeWait})
-	if err != nil {
-		return nil, err
-	}
-	defer answers.Close()
-	for {
-		answer, err := answers.Next(ctx)
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil, fmt.Errorf("cannot change %s: it did not answer; does muster run there? %s", plain(host), hint)
-		case err != nil:
-			return nil, err
-		case answer.Ack || answer.From != host:
-			continue
-		}
-		return answer.Payload, nil
-	}
+	answer, err := giveOrder[metadata.Answer](a, cmd, keyFile, host, metadata.Query, order.Order{Do: do, Service: service},
+		"`muster service where` shows whether it was changed all the same")
+	return answer.Services, err
 }
 
 func (a *app) serviceWhereCommand() *cobra.Command {
