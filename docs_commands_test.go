@@ -311,7 +311,7 @@ func newSession(t *testing.T, atRoot bool) *session {
 	}
 	s.done = bufio.NewScanner(stdout)
 	// What hangs is cut off before the tests are.
-	hung := time.AfterFunc(2*patience, func() { _ = shell.Process.Kill() })
+	hung := time.AfterFunc(4*patience, func() { _ = shell.Process.Kill() })
 	t.Cleanup(func() {
 		hung.Stop()
 		// The group is the shell's own, and it leads it until it is waited for.
@@ -319,7 +319,12 @@ func newSession(t *testing.T, atRoot bool) *session {
 			t.Error(err)
 		}
 		_ = shell.Wait()
-		if err := os.RemoveAll(dir); err != nil {
+		// What was killed beside the shell may still be at work for a moment.
+		deadline := time.Now().Add(patience)
+		for err = os.RemoveAll(dir); err != nil && time.Now().Before(deadline); err = os.RemoveAll(dir) {
+			time.Sleep(50 * time.Millisecond)
+		}
+		if err != nil {
 			t.Error(err)
 		}
 	})
@@ -349,7 +354,7 @@ func (s *session) write(t *testing.T, b block) {
 // see what it should.
 func (s *session) run(t *testing.T, page string, step step) {
 	t.Helper()
-	for deadline := time.Now().Add(patience / 2); ; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
 		code, got, err := s.do(step.command)
 		if err != nil {
 			t.Fatalf("%s:%d: $ %s\n%v", page, step.line, step.command, err)

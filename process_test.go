@@ -1,6 +1,7 @@
 package muster_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -179,7 +180,8 @@ func (p *process) answers(socket string) bool {
 		return false
 	}
 	conn.Close()
-	return strings.Contains(tail(p.log), "taking part in the cluster")
+	log, _ := os.ReadFile(p.log) // what is not there yet will be asked for again
+	return bytes.Contains(log, []byte("taking part in the cluster"))
 }
 
 // signalCommand is `signal SIGNAL NAME`.
@@ -230,8 +232,9 @@ func atEnd(ts *testscript.TestScript, neg bool, args []string) {
 	ps.atEnd = append(ps.atEnd, func() { _ = exec.Command(args[0], args[1:]...).Run() })
 }
 
-// stopLimit is how long a process may take to end on SIGTERM.
-const stopLimit = 15 * time.Second
+// stopLimit bounds how long a process may take to end on SIGTERM. That agents
+// end in time is for their own tests to see.
+const stopLimit = time.Minute
 
 // end ends what the script started, and fails the test for what is left.
 func (ps *processes) end() {
@@ -248,8 +251,14 @@ func (ps *processes) end() {
 			<-p.done
 		}
 	}
-	for _, stray := range ps.strays() {
-		ps.t.Errorf("left running: %s", stray)
+	strays := ps.strays()
+	// What was sent SIGKILL ends when the kernel comes to it.
+	for deadline := time.Now().Add(5 * time.Second); len(strays) > 0 && time.Now().Before(deadline); strays = ps.strays() {
+		time.Sleep(50 * time.Millisecond)
+	}
+	for _, stray := range strays {
+		ps.t.Errorf("left running: %s", stray.argv)
+		_ = syscall.Kill(stray.pid, syscall.SIGKILL)
 	}
 	for i := len(ps.atEnd) - 1; i >= 0; i-- {
 		ps.atEnd[i]()
@@ -267,10 +276,16 @@ func (ps *processes) end() {
 	}
 }
 
-// strays ends the processes that have to do with the script's directory and
-// still live, and says what they were.
-func (ps *processes) strays() []string {
-	var found []string
+// A stray is a process that nobody has ended.
+type stray struct {
+	pid  int
+	argv string
+}
+
+// strays are the processes that have to do with the script's directory and
+// still live.
+func (ps *processes) strays() []stray {
+	var found []stray
 	entries, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range entries {
 		pid, err := strconv.Atoi(filepath.Base(dir))
@@ -282,8 +297,7 @@ func (ps *processes) strays() []string {
 		environ, _ := os.ReadFile(filepath.Join(dir, "environ"))
 		traces := cwd + "\x00" + string(argv) + "\x00" + string(environ) + "\x00"
 		if strings.Contains(traces, ps.work+"/") || strings.Contains(traces, ps.work+"\x00") {
-			found = append(found, fmt.Sprintf("process %d: %s", pid, strings.ReplaceAll(string(argv), "\x00", " ")))
-			_ = syscall.Kill(pid, syscall.SIGKILL)
+			found = append(found, stray{pid, strings.ReplaceAll(string(argv), "\x00", " ")})
 		}
 	}
 	return found

@@ -15,6 +15,7 @@ import (
 // as clients do that meet a service for the first time.
 type traffic struct {
 	stop     chan struct{}
+	enough   chan struct{} // closed once there were leastRequests
 	done     sync.WaitGroup
 	sent     int
 	failures []string
@@ -22,16 +23,19 @@ type traffic struct {
 
 type loadKey struct{}
 
-// maxRequests bounds a load, in requests.
-const maxRequests = 100_000
+// A load is of so many requests at least, and at most.
+const (
+	leastRequests = 10
+	maxRequests   = 100_000
+)
 
 var freshConnections = &http.Client{
 	Transport: &http.Transport{DisableKeepAlives: true},
-	Timeout:   10 * time.Second,
+	Timeout:   patience,
 }
 
 func (l *traffic) start(url string) {
-	l.stop = make(chan struct{})
+	l.stop, l.enough = make(chan struct{}), make(chan struct{})
 	l.sent, l.failures = 0, nil
 	l.done.Go(func() {
 		for l.sent < maxRequests {
@@ -43,6 +47,9 @@ func (l *traffic) start(url string) {
 			l.sent++
 			if _, err := get(url); err != nil {
 				l.failures = append(l.failures, err.Error())
+			}
+			if l.sent == leastRequests {
+				close(l.enough)
 			}
 		}
 	})
@@ -77,6 +84,11 @@ func loadCommand(ts *testscript.TestScript, neg bool, args []string) {
 		l.halt()
 		l.start(args[1])
 	case len(args) >= 1 && args[0] == "stop":
+		select {
+		case <-l.enough:
+		case <-time.After(patience):
+			ts.Fatalf("hardly any requests were sent: that proves nothing")
+		}
 		l.halt()
 		allowed := 0
 		if len(args) == 2 {
@@ -85,9 +97,6 @@ func loadCommand(ts *testscript.TestScript, neg bool, args []string) {
 			allowed = n
 		}
 		ts.Logf("%d requests, %d failed", l.sent, len(l.failures))
-		if l.sent < 10 {
-			ts.Fatalf("only %d requests were sent: that proves nothing", l.sent)
-		}
 		if len(l.failures) > allowed {
 			ts.Fatalf("%d of %d requests failed, the first with: %s", len(l.failures), l.sent, l.failures[0])
 		}
