@@ -65,7 +65,7 @@ func TestHandlerLine(t *testing.T) {
 // as Serf's agent hands them on.
 func TestHandlersAreCoalesced(t *testing.T) {
 	b := open(t, "")
-	b.coalescer.Period, b.coalescer.Quiet = 3*time.Second, 300*time.Millisecond
+	b.coalescer.Period, b.coalescer.Quiet = 10*time.Second, time.Second
 	b.start()
 	h := line(t, "*=echo $SERF_EVENT $SERF_USER_EVENT $SERF_USER_LTIME >>"+b.dir+"/out; cat >>"+b.dir+"/out")
 	b.Use(Set{Handlers: []rules.Handler{h}})
@@ -87,7 +87,7 @@ func TestHandlersAreCoalesced(t *testing.T) {
 
 // A handler that hangs holds up nobody but itself, and not for long.
 func TestHandlerTimeout(t *testing.T) {
-	b := open(t, "", func(c *Config) { c.HandlerTimeout = 300 * time.Millisecond }).start()
+	b := open(t, "", func(c *Config) { c.HandlerTimeout = 3 * time.Second }).start()
 	slow, quick := line(t, "user:x=trap '' TERM; while :; do sleep 1; done"), line(t, "user:x=echo quick >>"+b.dir+"/out")
 	b.Use(Set{Handlers: []rules.Handler{slow, quick, slow}}) // one of them twice
 	b.Look(view(member("n", nil)))

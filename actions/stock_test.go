@@ -88,7 +88,7 @@ func TestAsStock(t *testing.T) {
 			t.Fatalf("serf %q: %s", args, out)
 		}
 	}
-	answer, _ := serf("query", "-timeout=1s", "who", "me")
+	answer, _ := serf("query", "-timeout=5s", "who", "me")
 
 	b := reopen(t, ours, "").start()
 	var hs []rules.Handler
@@ -115,9 +115,11 @@ func TestAsStock(t *testing.T) {
 	for _, s := range b.Status() {
 		b.idle(s.Name)
 	}
-	time.Sleep(200 * time.Millisecond) // the last of stock's handlers may be writing
-	theirs = outputs(t, stock)
-	if diff := cmp.Diff(theirs, outputs(t, ours)); diff != "" {
+	diff := cmp.Diff(theirs, outputs(t, ours))
+	for deadline := time.Now().Add(hang); diff != "" && time.Now().Before(deadline); diff = cmp.Diff(outputs(t, stock), outputs(t, ours)) {
+		time.Sleep(50 * time.Millisecond) // the last of stock's handlers may be writing
+	}
+	if diff != "" {
 		t.Errorf("(-serf +muster)\n%s", diff)
 	}
 	if got := <-answered; !strings.Contains(answer, "Response from 'n-1': "+strings.TrimSuffix(got, "\n")) {

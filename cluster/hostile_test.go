@@ -168,7 +168,7 @@ func hear(t *testing.T, s *cluster.Subscription, name string) cluster.Event {
 				t.Fatalf("heard %q, want %q", e.Name, name)
 			}
 			return e
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("never heard %q", name)
 		}
 	}

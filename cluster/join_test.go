@@ -144,6 +144,7 @@ func TestIsolationEnds(t *testing.T) {
 	n := start(t, cluster.Config{
 		Name: "n", Bind: loopback(), Join: []string{u.Seed()},
 		ProbeInterval: 2 * time.Second, ProbeTimeout: time.Second, // no false failures
+		Quiet: 2 * time.Second, Settle: 20 * time.Second, // nor is it quiet while they come
 	})
 	alive := func(v cluster.View) (k int) {
 		for _, m := range v.Members {

@@ -120,7 +120,7 @@ func (n *node) leave() {
 // wait waits until the view is as ok wants it.
 func (n *node) wait(what string, ok func(cluster.View) bool) cluster.View {
 	n.t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		if v := n.View(); ok(v) {
 			return v
@@ -151,7 +151,7 @@ func describe(v cluster.View) string {
 // eventually waits until ok.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for range 1000 {
+	for range 3000 {
 		if ok() {
 			return
 		}

@@ -165,7 +165,7 @@ func (h *hosts) start(i int, c cluster.Config) *distant {
 	})
 	d.stop = sync.OnceFunc(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
-		killer := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+		killer := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
 		defer killer.Stop()
 		reading.Wait()
 		if err := cmd.Wait(); err != nil {
@@ -192,7 +192,7 @@ func (d *distant) report() report {
 func (d *distant) wait(what string, ok func(report) bool) report {
 	d.t.Helper()
 	var last report
-	for range 600 {
+	for range 1200 {
 		if last = d.report(); ok(last) {
 			return last
 		}
@@ -254,7 +254,7 @@ func TestDiscover(t *testing.T) {
 		}
 		stop = sync.OnceFunc(func() {
 			_ = cmd.Process.Signal(syscall.SIGINT)
-			killer := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+			killer := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
 			_ = cmd.Wait() // Serf ends as it likes
 			killer.Stop()
 			if t.Failed() {

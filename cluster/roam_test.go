@@ -179,7 +179,7 @@ func hearMember(t *testing.T, s *cluster.Subscription, name string) cluster.Even
 			if len(e.Members) == 1 && e.Members[0].Name == name {
 				return e
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("nothing is heard of %s", name)
 		}
 	}

@@ -28,7 +28,7 @@ func pair(t *testing.T, c cluster.Config) (a, b *node) {
 // next waits for the next event of a type.
 func next(t *testing.T, s *cluster.Subscription, kind string) cluster.Event {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		select {
 		case e := <-s.C:

@@ -67,7 +67,7 @@ func TestWholeIsStopped(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			pids := filepath.Join(t.TempDir(), "pids")
-			res := run(t, t.Context(), Command{Argv: []string{"/bin/sh", "-c", script, "sh", pids}, Env: BaseEnv(nil), Timeout: 300 * time.Millisecond, Whole: true})
+			res := run(t, t.Context(), Command{Argv: []string{"/bin/sh", "-c", script, "sh", pids}, Env: BaseEnv(nil), Timeout: started, Whole: true})
 			if !res.TimedOut {
 				t.Errorf("got %+v", res)
 			}
@@ -132,7 +132,7 @@ func TestLinger(t *testing.T) {
 		t.Errorf("got %+v", res)
 	}
 	c.Argv[2] = "sleep 1000 & echo early"
-	c.Timeout = 200 * time.Millisecond
+	c.Timeout = started
 	if res := run(t, t.Context(), c); string(res.Output) != "early\n" {
 		t.Errorf("got %+v", res)
 	}

@@ -216,7 +216,7 @@ func TestMayWrite(t *testing.T) {
 // skipped.
 func TestExamineWithoutAnAgent(t *testing.T) {
 	cfg := config.Default()
-	cfg.Cluster.Name, cfg.Cluster.Bind, cfg.Rules.Dir, cfg.State.Dir = "a", "127.46.0.1", t.TempDir(), t.TempDir()
+	cfg.Cluster.Name, cfg.Cluster.Bind, cfg.Rules.Dir, cfg.State.Dir = "a", "127.47.0.1", t.TempDir(), t.TempDir()
 	found := Examine(t.Context(), Config{Config: cfg, Status: func(context.Context) (agent.Status, error) { return agent.Status{}, errors.New("is it running?") }})
 	if !found.Healthy() || found.Count(Skipped) < 5 || !slices.Contains(lines(found), "warning agent") {
 		t.Errorf("findings %+v", found)

@@ -39,7 +39,7 @@ type proxy struct {
 }
 
 // patience is how long a test waits for what shall come.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 var lastAddr atomic.Uint32
 

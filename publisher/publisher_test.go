@@ -77,7 +77,7 @@ func (n *node) published() (keys []string) {
 
 func (n *node) await(want ...string) {
 	n.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !slices.Equal(n.published(), want); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !slices.Equal(n.published(), want); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			n.t.Fatalf("the tag has %q, want %q", n.published(), want)
 		}
@@ -107,7 +107,7 @@ func newNode(t *testing.T) *node {
 func offered(typ, port, file string) Service {
 	s := Service{Name: typ, Service: services.Service{Type: typ, Port: port}, Interval: 10 * time.Millisecond, Failures: 2, Passes: 1}
 	if file != "" {
-		s.Check = &command.Command{Argv: []string{"test", "-e", file}, Env: command.BaseEnv(nil), Timeout: 5 * time.Second}
+		s.Check = &command.Command{Argv: []string{"test", "-e", file}, Env: command.BaseEnv(nil), Timeout: time.Minute}
 	}
 	return s
 }
@@ -138,7 +138,7 @@ func TestPublishesWhileChecksPass(t *testing.T) {
 
 func awaitState(t *testing.T, p *Publisher, i int, want State) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); p.Report().Each[i].State != want; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); p.Report().Each[i].State != want; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("it is %+v, want %s", p.Report().Each[i], want)
 		}
@@ -247,7 +247,7 @@ func TestTroubleIsReported(t *testing.T) {
 	n := newNode(t)
 	n.refuse = errors.New("cannot set tags: no connection")
 	p := n.run(offered("web", "80", ""))
-	for deadline := time.Now().Add(20 * time.Second); p.Report().Problem == ""; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); p.Report().Problem == ""; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("no problem is reported")
 		}

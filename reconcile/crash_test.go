@@ -30,7 +30,7 @@ const (
 func helper(text string) int {
 	root := os.Getenv("MUSTER_TEST_ROOT")
 	sh := func(script, log string) command.Command {
-		return command.Command{Argv: []string{"/bin/sh", "-c", script, "sh", root, log}, Env: command.BaseEnv(nil), Timeout: 20 * time.Second}
+		return command.Command{Argv: []string{"/bin/sh", "-c", script, "sh", root, log}, Env: command.BaseEnv(nil), Timeout: time.Minute}
 	}
 	mode := fs.FileMode(0o640)
 	file := func(name string) File {
@@ -46,7 +46,7 @@ func helper(text string) int {
 	} else {
 		u.Files = []File{file("a.conf"), file("b.conf")}
 	}
-	time.AfterFunc(30*time.Second, func() {
+	time.AfterFunc(2*time.Minute, func() {
 		debug.SetTraceback("all")
 		panic("hangs")
 	})

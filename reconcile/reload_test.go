@@ -116,7 +116,7 @@ func TestWorkers(t *testing.T) {
 		must(t, master.Wait())
 	}()
 	must(t, os.WriteFile(pidFile, fmt.Appendf(nil, "%d\n", master.Process.Pid), 0o644))
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		if now, err := workersOf(pidFile); err == nil && len(now) == 1 {
 			break
 		}

@@ -58,7 +58,7 @@ func (p *prey) comeAndGo() (int, error) {
 	if _, err := c.Write([]byte(handshake + request("stream", 1) + "\x81\xa4Type\xa1*")); err != nil {
 		return 0, err
 	}
-	_ = c.SetReadDeadline(time.Now().Add(30 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(time.Minute))
 	want := len(answer(0, "") + answer(1, ""))
 	buf := make([]byte, 4096)
 	for got := 0; ; {

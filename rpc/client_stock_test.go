@@ -160,7 +160,7 @@ func (l *logbook) String() string {
 // eventually waits until ok.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for range 1500 {
+	for range 3000 {
 		if ok() {
 			return
 		}
@@ -302,7 +302,7 @@ func drive(t *testing.T, a, b agent) {
 	}
 
 	answers, err := c.Query(ctx, cluster.Query{
-		Name: "load", Payload: []byte("15m"), Nodes: []string{"b"}, Ack: true, Timeout: 2 * time.Second,
+		Name: "load", Payload: []byte("15m"), Nodes: []string{"b"}, Ack: true, Timeout: 8 * time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -395,7 +395,7 @@ func drive(t *testing.T, a, b agent) {
 	}
 	select {
 	case <-c.Done():
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("the agent has left, but the connection has not ended")
 	}
 	if _, err := c.Stats(ctx); err == nil || !strings.Contains(err.Error(), "closed the connection") {

@@ -64,7 +64,7 @@ func TestConnectionsGiveWay(t *testing.T) {
 		if _, err := c.Write([]byte(handshake)); err != nil {
 			return false
 		}
-		_ = c.SetReadDeadline(time.Now().Add(30 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(time.Minute))
 		n, _ := c.Read(make([]byte, 1))
 		return n == 1
 	})
@@ -76,8 +76,9 @@ func TestConnectionsGiveWay(t *testing.T) {
 
 func TestWhoTakesItsTime(t *testing.T) {
 	t.Parallel()
+	const patience = 1500 * time.Millisecond
 	s := serve(t, cluster.Config{Name: "a"}, rpc.ServerConfig{
-		AuthKey: "secret", AuthDelay: time.Millisecond, HandshakeTimeout: 300 * time.Millisecond, ReadTimeout: 300 * time.Millisecond,
+		AuthKey: "secret", AuthDelay: time.Millisecond, HandshakeTimeout: patience, ReadTimeout: patience,
 	})
 	auth := request("auth", 1) + "\x81\xa7AuthKey\xa6secret"
 	t.Run("to say anything", func(t *testing.T) { s.raw(t).ends() })
@@ -95,7 +96,7 @@ func TestWhoTakesItsTime(t *testing.T) {
 		w := s.raw(t)
 		w.say(handshake, auth)
 		w.hears(answer(0, "") + answer(1, ""))
-		time.Sleep(time.Second)
+		time.Sleep(2 * patience)
 		w.stays(2)
 	})
 }

@@ -138,7 +138,7 @@ func (s *served) seed() string { return s.Info().Bind }
 // test.
 func (s *served) dial(tb testing.TB, key string) *client.RPCClient {
 	tb.Helper()
-	c, err := client.ClientFromConfig(&client.Config{Addr: s.Addr, AuthKey: key, Timeout: 10 * time.Second})
+	c, err := client.ClientFromConfig(&client.Config{Addr: s.Addr, AuthKey: key, Timeout: time.Minute})
 	if err != nil {
 		tb.Fatalf("cannot dial with Serf's client: %v", err)
 	}
@@ -157,7 +157,7 @@ func (s *served) dial(tb testing.TB, key string) *client.RPCClient {
 // eventually waits until ok.
 func eventually(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
-	for range 1500 {
+	for range 3000 {
 		if ok() {
 			return
 		}
@@ -175,7 +175,7 @@ func receive[T any](tb testing.TB, what string, c <-chan T) T {
 			tb.Fatalf("%s: the stream has ended", what)
 		}
 		return v
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		tb.Fatalf("%s did not come", what)
 	}
 	panic("unreachable")
@@ -208,7 +208,7 @@ func (w wire) say(parts ...string) {
 // hears reads exactly the bytes wanted.
 func (w wire) hears(want string) {
 	w.tb.Helper()
-	_ = w.SetReadDeadline(time.Now().Add(30 * time.Second))
+	_ = w.SetReadDeadline(time.Now().Add(time.Minute))
 	got := make([]byte, len(want))
 	for n := 0; n < len(got); {
 		k, err := w.Read(got[n:])
@@ -222,7 +222,7 @@ func (w wire) hears(want string) {
 // ends waits until the server closes the connection.
 func (w wire) ends() {
 	w.tb.Helper()
-	_ = w.SetReadDeadline(time.Now().Add(30 * time.Second))
+	_ = w.SetReadDeadline(time.Now().Add(time.Minute))
 	for buf := make([]byte, 4096); ; {
 		if _, err := w.Read(buf); err != nil {
 			if e, ok := err.(net.Error); ok && e.Timeout() {

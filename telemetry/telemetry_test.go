@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const limit = 20 * time.Second
+const limit = time.Minute
 
 // start runs Run, and returns what ends it and waits.
 func start(t *testing.T, c Config) (stop func()) {

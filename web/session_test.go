@@ -233,7 +233,7 @@ func TestStreamEndsWithItsSession(t *testing.T) {
 	_, port, _ := strings.Cut(strings.TrimPrefix(at, "http://"), ":")
 	response, text := visit(t, "GET", at+"/", "", func(r *http.Request) {
 		r.Header.Set("Accept", "text/event-stream")
-		r.AddCookie(&http.Cookie{Name: "muster-" + port, Value: seal(readerToken, time.Now().Add(2*time.Second))})
+		r.AddCookie(&http.Cookie{Name: "muster-" + port, Value: seal(readerToken, time.Now().Add(5*time.Second))})
 	})
 	if response.StatusCode != 200 || !strings.Contains(text, "node:web1") {
 		t.Errorf("%d %s", response.StatusCode, text)
