@@ -24,8 +24,7 @@ func TestEvents(t *testing.T) {
 	n.kill()
 
 	// A subscription outlives the node's incarnations and its Run.
-	n = start(t, cluster.Config{Name: "n", Bind: loopback(), Join: []string{u.Seed()}})
-	events = n.Subscribe(16)
+	n, events = startHearing(t, cluster.Config{Name: "n", Bind: loopback(), Join: []string{u.Seed()}}, 16)
 	defer events.Close()
 	n.waitFor("n:alive web-00001:alive")
 	next := func(kind string) cluster.Event {

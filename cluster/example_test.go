@@ -208,7 +208,7 @@ func Example() {
 	for !a.View().Settled || a.View().Alone() {
 		<-a.Changed()
 	}
-	answers, err := a.Query(ctx, cluster.Query{Name: "greet", Nodes: []string{"b"}})
+	answers, err := a.Query(ctx, cluster.Query{Name: "greet", Nodes: []string{"b"}, Timeout: time.Minute})
 	if err != nil {
 		log.Fatal(err)
 	}

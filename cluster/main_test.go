@@ -72,8 +72,26 @@ func (h *host) at() netip.Addr {
 	return h.addr
 }
 
+// startHearing is start with a subscription that misses nothing, not even what
+// comes with the first join.
+func startHearing(t *testing.T, c cluster.Config, size int) (n *node, heard *cluster.Subscription) {
+	t.Helper()
+	n = startWith(t, c, func(n *cluster.Node) { heard = n.Subscribe(size) })
+	return n, heard
+}
+
 // startAt is start on a host that moves, unless that is nil.
 func startAt(t *testing.T, c cluster.Config, h *host) *node {
+	t.Helper()
+	return startWith(t, c, func(n *cluster.Node) {
+		if h != nil {
+			n.LiveOn(h.at)
+		}
+	})
+}
+
+// startWith is start after prepare.
+func startWith(t *testing.T, c cluster.Config, prepare func(*cluster.Node)) *node {
 	t.Helper()
 	n := &node{t: t, done: make(chan struct{}), log: &logbook{}}
 	c.Logger = slog.New(slog.NewTextHandler(n.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -81,9 +99,7 @@ func startAt(t *testing.T, c cluster.Config, h *host) *node {
 	if n.Node, err = cluster.Join(clustertest.Fast(c)); err != nil {
 		t.Fatal(err)
 	}
-	if h != nil {
-		n.LiveOn(h.at)
-	}
+	prepare(n.Node)
 	n.run()
 	t.Cleanup(func() {
 		n.kill()

@@ -142,8 +142,7 @@ func TestHistoryWhereWanted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tc.c.Name, tc.c.Bind, tc.c.PushPullInterval, tc.c.Join = name, loopback(), often, []string{old.Info().Bind}
-			n := start(t, tc.c)
-			heard := n.Subscribe(256)
+			n, heard := startHearing(t, tc.c, 256)
 			defer heard.Close()
 			n.wait("old is there", func(v cluster.View) bool { return v.Settled && len(v.Members) > 1 })
 			exchanges()
@@ -247,11 +246,10 @@ func TestSnapshotAndSince(t *testing.T) {
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			n := start(t, cluster.Config{
+			n, heard := startHearing(t, cluster.Config{
 				Name: name, Bind: loopback(), PushPullInterval: often, Join: []string{old.Info().Bind},
 				SnapshotPath: path, Since: tc.since,
-			})
-			heard := n.Subscribe(256)
+			}, 256)
 			defer heard.Close()
 			n.wait("old is there", func(v cluster.View) bool { return v.Settled && len(v.Members) > 1 })
 			exchanges()
