@@ -172,7 +172,7 @@ func TestDrain(t *testing.T) {
 	a := "a " + strings.Replace(site1.addr, ":", " ", 1) + " weight 1 "
 	b := "b " + strings.Replace(site2.addr, ":", " ", 1) + " weight 1 "
 
-	hold := newHolder(t, p.front, 4) // on both servers
+	hold := newHolder(t, p, 4) // on both servers
 	result, err := r.Push(t.Context(), []byte(one))
 	if err != nil || result.Again.Sub(now) != drainPoll || cmp.Diff([]string{"web/b"}, result.Draining) != "" {
 		t.Fatalf("%+v, %v", result, err)
@@ -228,7 +228,7 @@ func TestDrain(t *testing.T) {
 func TestDrainAfterRestart(t *testing.T) {
 	site := newSite(t, loopback()+":8080")
 	p := newProxy(t, config("web", "a "+site.addr))
-	hold := newHolder(t, p.front, 1)
+	hold := newHolder(t, p, 1)
 	now := time.Now()
 	clock := func() time.Time { return now }
 	drain := Config{Socket: p.socket, Drain: time.Minute, Now: clock}

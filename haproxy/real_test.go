@@ -193,6 +193,21 @@ func (p *proxy) servers(backend string) []string {
 	return out
 }
 
+// sessions is how many requests all servers together are at.
+func (p *proxy) sessions() (n int) {
+	p.t.Helper()
+	for line := range strings.Lines(p.tell("show stat -1 4 -1")) { // of all proxies the servers
+		if f := strings.Split(line, ","); len(f) > 5 && f[0] != "# pxname" {
+			now, err := strconv.Atoi(f[4])
+			if err != nil {
+				p.t.Fatalf("%v: %s", err, line)
+			}
+			n += now
+		}
+	}
+	return n
+}
+
 func (p *proxy) want(backend string, want ...string) {
 	p.t.Helper()
 	slices.Sort(want)
