@@ -12,7 +12,8 @@ MAX_BINARY := 22000000 # bytes
 # The race detector needs a C compiler and time; what a user needs to know about
 # a change, the plain tests tell.
 RACE := $(if $(filter true,$(CI)),-race)
-TESTTIME ?= 20m
+# It bounds a hang. Of what is slow on a busy machine each wait has a bound of its own.
+TESTTIME ?= 45m
 FUZZTIME ?= 5s
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 

@@ -182,7 +182,7 @@ func boot(t *testing.T) *machine {
 		_ = cmd.Process.Signal(syscall.SIGTERM) // the machine shuts down
 		select {
 		case <-ended:
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			_ = os.WriteFile(filepath.Join(group.Name(), "cgroup.kill"), []byte("1"), 0)
 			<-ended
 		}
@@ -282,17 +282,17 @@ func (m *machine) beside(argv ...string) {
 	})
 }
 
-// await tries until there is no error, for a minute.
+// await tries until there is no error, for five minutes.
 func await(t *testing.T, what string, try func() error) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(5 * time.Minute)
 	for {
 		err := try()
 		if err == nil {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("not for a minute: %s: %v", what, err)
+			t.Fatalf("not for five minutes: %s: %v", what, err)
 		}
 		time.Sleep(100 * time.Millisecond)
 	}

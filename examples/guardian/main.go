@@ -70,7 +70,7 @@ func (g *guardian) run(ctx context.Context, c cluster.Config, rotate time.Durati
 		return err
 	}
 	if rotate > 0 {
-		time.AfterFunc(rotate, func() { report(g.rotate(ctx)) })
+		go g.rotateOnce(ctx, rotate)
 	}
 	events := g.node.Subscribe(256)
 	defer events.Close()
@@ -121,6 +121,7 @@ func (g *guardian) judge(ctx context.Context, m cluster.Member) error {
 	}
 	answers, err := g.node.Query(ctx, cluster.Query{
 		Name: "seen", Payload: []byte(m.Name), Nodes: witnesses, Tags: g.ask,
+		Timeout: 20 * time.Second, // no longer than until all have answered
 	})
 	if err != nil {
 		return err
@@ -159,6 +160,26 @@ func names(members []cluster.Member) (out []string) {
 		out = append(out, m.Name)
 	}
 	return out
+}
+
+// rotateOnce rotates after so long, and, until it has succeeded, after so long
+// again: a busy member may answer late.
+func (g *guardian) rotateOnce(ctx context.Context, after time.Duration) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(after):
+		}
+		if v := g.node.View(); !v.Settled || v.Alone() {
+			continue // a key that nobody else has would keep it out
+		}
+		err := g.rotate(ctx)
+		if err == nil {
+			return
+		}
+		report(err)
+	}
 }
 
 // rotate gives the cluster a new key: all learn it, then all use it, then all
