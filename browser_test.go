@@ -163,13 +163,14 @@ func (b *browser) sees(pattern, selector string) error {
 	return errors.Join(err, match(pattern, text))
 }
 
-// view looks at the page at a desk and on a phone, light and dark: it must fit,
-// and is kept in $MUSTER_VIEWS, if that is set, for people to look at.
+// view looks at the page at a desk, where tables only just are tables, on a
+// tablet and on a phone, light and dark: it must fit, and is kept in
+// $MUSTER_VIEWS, if that is set, for people to look at.
 func (b *browser) view(name string) error {
 	for _, screen := range []struct {
 		name          string
 		width, height int64
-	}{{"desk", 1280, 900}, {"phone", 360, 740}} {
+	}{{"desk", 1280, 900}, {"narrow", 1220, 800}, {"tablet", 834, 1112}, {"phone", 360, 740}} {
 		for _, scheme := range []string{"light", "dark"} {
 			if err := b.show(screen.width, screen.height, scheme); err != nil {
 				return err

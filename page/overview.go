@@ -27,13 +27,13 @@ const mostEntries = 60
 func (p *Page) overview(_ context.Context, s *snapshot, r *http.Request) (document, error) {
 	q := queryOf(r)
 	h := s.health()
-	d := document{title: h.title(), template: "overview", query: q, lists: []string{"rules", "nodes", "happened"}}
+	d := document{title: h.title(), template: "overview", query: q, limit: s.nodes.Threshold, lists: []string{"rules", "nodes", "happened"}}
 	d.parts = append(d.parts, part{"health", "", "health", h})
 	for _, rule := range urgent(s.rules) {
 		d.parts = append(d.parts, part{"rule:" + rule.Rule, "rules", "rule-row", newRuleRow(rule)})
 	}
 	found, page := cut(s.find(q), q, "node", len(s.nodes.Nodes))
-	d.parts = append(d.parts, part{"pager", "", "pager", page})
+	d.parts = append(d.parts, page.parts()...)
 	for _, n := range found {
 		d.parts = append(d.parts, part{"node:" + n.Name, "nodes", "node-row", s.row(*n)})
 	}
@@ -230,6 +230,7 @@ type nodeRow struct {
 	State      state
 	Since      time.Time
 	Phi        string
+	Limit      float64 // the φ from which it is suspected
 	Suspected  bool
 	RTT        string
 	Load       *loadRow // what it said last
@@ -256,7 +257,7 @@ type loadRow struct {
 func (s *snapshot) row(n nodes.Node) nodeRow {
 	row := nodeRow{
 		Name: n.Name, Addr: netip.AddrPortFrom(n.Addr, n.Port).String(), Self: n.Name == s.nodes.Self, State: memberState(n), Since: n.Since,
-		Suspected: n.Suspected, Tags: tagsOf(n.Tags, "services", "runs", cluster.DrainTag), Runs: visible(human.Clip(n.Tags["runs"], 200)), Problem: visible(human.Clip(n.Problem, 200)),
+		Limit: s.nodes.Threshold, Suspected: n.Suspected, Tags: tagsOf(n.Tags, "services", "runs", cluster.DrainTag), Runs: visible(human.Clip(n.Tags["runs"], 200)), Problem: visible(human.Clip(n.Problem, 200)),
 	}
 	if n.Phi != nil {
 		// Below 1 it says nothing, and would change all the time.
@@ -305,7 +306,7 @@ func (s *snapshot) find(q query) []*nodes.Node {
 	slices.SortStableFunc(found, func(a, b *nodes.Node) int {
 		switch q.Sort {
 		case "state":
-			return cmp.Compare(trouble(*a), trouble(*b))
+			return cmp.Compare(s.trouble(*a), s.trouble(*b))
 		case "phi":
 			return descending(a.Phi, b.Phi)
 		case "load":
@@ -339,20 +340,24 @@ func (s *snapshot) said(n nodes.Node) []string {
 }
 
 // trouble orders nodes by how much they need somebody to look.
-func trouble(n nodes.Node) int {
-	switch {
+func (s *snapshot) trouble(n nodes.Node) int {
+	switch alive := n.Status == cluster.Alive; {
 	case n.Status == cluster.Failed:
 		return 0
 	case n.Suspected:
 		return 1
-	case n.Status == cluster.Leaving:
+	case alive && fleetState(s.fleet[n.Name]).Class == "bad":
 		return 2
-	case drains(n):
+	case n.Status == cluster.Leaving:
 		return 3
-	case n.Status == cluster.Alive:
+	case drains(n):
 		return 4
+	case alive && fleetState(s.fleet[n.Name]).Class == "warn":
+		return 5
+	case alive:
+		return 6
 	}
-	return 5
+	return 7
 }
 
 // rate is how busy a node is; nil: not known.

@@ -145,7 +145,7 @@ func TestServicesOfOnePort(t *testing.T) {
 		s.services = append(s.services, publisher.Found{Node: "a", Service: services.Service{Type: "web", Port: "80", IP: ip}})
 	}
 	v := shownAt(t, p, p.servicesPage, s, "/services")
-	if n := len(v.ids()); n != 3 { // and the pager
+	if n := len(v.ids()); n != 4 { // and the pagers
 		t.Errorf("%d elements: %v", n, v.ids())
 	}
 	again := shownAt(t, p, p.servicesPage, s, "/services")
@@ -218,6 +218,69 @@ func TestThousandNodes(t *testing.T) {
 		if len(rows) != want.rows || len(rows) > 0 && rows[0] != want.first || err != nil || !strings.Contains(string(pager), want.text) {
 			t.Errorf("%s: %d rows, the first %v, pager %s, %v", url, len(rows), rows[:min(1, len(rows))], pager, err)
 		}
+	}
+}
+
+// Who looks for what is not there is told so, and not that there is nothing; from
+// the end of a list it goes on, to the list on the next page.
+func TestPager(t *testing.T) {
+	p, s := newTestPage(), town(150, "x")
+	for url, build := range map[string]builder{"/": p.overview, "/services": p.servicesPage} {
+		html := whole(t, shownAt(t, p, build, s, url+"?q=nobody"))
+		if !strings.Contains(html, " matches, of 150 in all") || strings.Contains(html, " is known") || strings.Contains(html, "No live node") {
+			t.Errorf("%s says of a search in vain: %s", url, html)
+		}
+		html = whole(t, shownAt(t, p, build, s, url))
+		if n := strings.Count(html, `href="?page=2#pager"`); n != 2 {
+			t.Errorf("%s goes on at %d places: %s", url, n, html)
+		}
+		html = whole(t, shownAt(t, p, build, s, url+"?q=n001"))
+		if !strings.Contains(html, `id="pager-below" class="pager" hidden>`) {
+			t.Errorf("%s has a pager below one page: %s", url, html)
+		}
+	}
+}
+
+// The suspicion stands beside the limit from which it counts.
+func TestLimit(t *testing.T) {
+	p, s := newTestPage(), town(2, "x")
+	s.nodes.Threshold = 12
+	html := whole(t, shownAt(t, p, p.overview, s, "/"))
+	for _, want := range []string{`<small>limit 12</small></th>`, `data-label="φ, limit 12">1</td>`} {
+		if !strings.Contains(html, want) {
+			t.Errorf("no %s in %s", want, html)
+		}
+	}
+	html, err := part{"node", "", "node-page", s.page(s.nodes.Nodes[0])}.render()
+	if err != nil || !strings.Contains(html, "limit 12") {
+		t.Errorf("a node: %v\n%s", err, html)
+	}
+}
+
+// Trouble first: who is gone, who may be, whose rules lag; then who goes, and
+// those of whom nothing is known but that they live.
+func TestTroubleFirst(t *testing.T) {
+	p, s := newTestPage(), town(8, "x")
+	for i := range s.nodes.Nodes {
+		n := &s.nodes.Nodes[i]
+		n.Tags, n.Suspected = nil, false
+		s.fleet[n.Name] = &fleet.Node{Name: n.Name, Kind: fleet.Muster, Counts: map[string]int{"in-sync": 1}}
+	}
+	s.nodes.Nodes[1].Status = cluster.Left
+	s.fleet["n0002"].Kind = fleet.Silent
+	s.nodes.Nodes[3].Tags = map[string]string{cluster.DrainTag: "1"}
+	s.nodes.Nodes[4].Status = cluster.Leaving
+	s.fleet["n0005"].Counts, s.fleet["n0005"].Rules = map[string]int{"failed": 1}, []fleet.Rule{{Rule: "web", State: "failed"}}
+	s.nodes.Nodes[6].Suspected = true
+	s.nodes.Nodes[7].Status = cluster.Failed
+	var order []string
+	for _, part := range shownAt(t, p, p.overview, s, "/?sort=state").parts {
+		if part.List == "nodes" {
+			order = append(order, strings.TrimPrefix(part.ID, "node:n000"))
+		}
+	}
+	if got := strings.Join(order, " "); got != "7 6 5 4 3 2 0 1" {
+		t.Errorf("nodes in the order %s", got)
 	}
 }
 

@@ -69,8 +69,17 @@ type pager struct {
 	Query              query
 	What               string // of what there are Total
 	From, To, Of, All  int    // of those that match, and of those there are
-	Previous, Next     string // queries; empty: there are none
+	Previous, Next     string // their addresses, with the place of the list
 	HasPrevious, Later bool
+	Hidden             bool // there is nothing to say
+}
+
+// parts are the pager above the list, and, where the list goes on, the same
+// below it.
+func (p pager) parts() []part {
+	below := p
+	below.Hidden = !p.HasPrevious && !p.Later
+	return []part{{"pager", "", "pager", p}, {"pager-below", "", "pager", below}}
 }
 
 // cut returns the items of q's page, and what says which these are. A page
@@ -83,8 +92,8 @@ func cut[T any](items []T, q query, what string, all int) ([]T, pager) {
 	p := pager{Query: q, What: what, From: min(from+1, n), To: to, Of: n, All: all, HasPrevious: q.Page > 1, Later: to < n}
 	other := q
 	other.Page = q.Page - 1
-	p.Previous = "?" + other.String()
+	p.Previous = "?" + other.String() + "#pager"
 	other.Page = q.Page + 1
-	p.Next = "?" + other.String()
+	p.Next = "?" + other.String() + "#pager"
 	return items[from:to], p
 }

@@ -28,6 +28,7 @@ type document struct {
 	template string // of its main element
 	status   int    // of HTTP
 	query    query
+	limit    float64 // the φ from which a node is suspected
 	parts    []part
 	lists    []string // ids of its lists, also of those without items
 }
@@ -234,5 +235,6 @@ func (v *sight) Template() string { return v.template }
 func (v *sight) Title() string    { return v.title }
 func (v *sight) Since() string    { return v.since }
 func (v *sight) Query() query     { return v.query }
+func (v *sight) Limit() float64   { return v.limit }
 func (v *sight) Session() bool    { return v.session }
 func (v *sight) Assets() string   { return assetsSum }
