@@ -42,15 +42,14 @@ const (
 	unit  = 1
 )
 
-// kept is all that serf 0.11 and memberlist 0.7 measure, but for what has the
-// names of events and queries in it.
+// kept is all that serf 0.11 and memberlist 0.7 measure and measure rightly, but
+// for what has the names of events and queries in it.
 var kept = []quantity{
 	{"memberlist.gossip", "memberlist_gossip_duration_seconds", "Time to send one round of gossip.", exposition.Summary, milli},
 	{"memberlist.probeNode", "memberlist_probe_duration_seconds", "Time to probe a member.", exposition.Summary, milli},
 	{"memberlist.pushPullNode", "memberlist_push_pull_duration_seconds", "Time to exchange the whole state with a member.", exposition.Summary, milli},
 	{"memberlist.queue.broadcasts", "memberlist_queued_broadcasts", "Messages that wait to be gossiped, when looked at.", exposition.Summary, unit},
-	{"memberlist.size.remote", "memberlist_remote_state_bytes", "Size of the state that a member sent.", exposition.Summary, unit},
-	{"memberlist.size.local", "memberlist_local_state_bytes", "Size of the state sent last.", exposition.Gauge, unit},
+	{"memberlist.size.remote", "memberlist_remote_state_bytes", "Size of the state that a member sent, where gossip is encrypted.", exposition.Summary, unit},
 	{"memberlist.health.score", "memberlist_health_score", "Lifeguard's awareness of being slow itself; 0 is healthy.", exposition.Gauge, unit},
 	{"memberlist.degraded.probe", "memberlist_degraded_probes_total", "Probes sent while this node was slow itself.", exposition.Counter, unit},
 	{"memberlist.degraded.timeout", "memberlist_degraded_timeouts_total", "Probes that timed out while this node was slow itself.", exposition.Counter, unit},

@@ -36,6 +36,7 @@ func TestMeter(t *testing.T) {
 	metrics.AddSample([]string{"memberlist", "probeNode"}, 500)
 	metrics.AddSample([]string{"memberlist", "probeNode"}, 250)
 	metrics.SetGauge([]string{"memberlist", "health", "score"}, 2)
+	metrics.SetGauge([]string{"memberlist", "size", "local"}, 0x83a44e6f)
 	stop()
 	got := families(t, m)
 	for _, line := range []string{
@@ -45,6 +46,9 @@ func TestMeter(t *testing.T) {
 		if !strings.Contains(got, "\n"+line+"\n") {
 			t.Errorf("no line %q", line)
 		}
+	}
+	if strings.Contains(got, "local_state") {
+		t.Errorf("what is no size is told as one:\n%s", got)
 	}
 	if strings.Contains(got, "evil") || strings.Count(got, "\n") > 5*len(kept) {
 		t.Errorf("names from the network are in it, or too much is:\n%s", got)
@@ -70,6 +74,7 @@ func TestMeterDoesNotAllocate(t *testing.T) {
 // unkept are the names that are left out on purpose.
 var unkept = map[string]string{
 	"memberlist.node.instances": "members by their state, which muster_members tells",
+	"memberlist.size.local":     "it is no size: bytes 1 to 4 of the message as it is before it is encrypted",
 	"serf.events.NAME":          "the name comes from the network",
 	"serf.queries.NAME":         "the name comes from the network",
 }
