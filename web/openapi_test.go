@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/netip"
+	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -184,6 +185,39 @@ func TestOpenAPIHasTheRoutes(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("routes and the tokens they need (-served +documented):\n%s", diff)
+	}
+}
+
+// Every route is told of in the tables of docs/api-http.md, with the access that
+// it needs.
+func TestRoutesAreInTheManual(t *testing.T) {
+	text, err := os.ReadFile("../docs/api-http.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, want := map[string]string{}, map[string]string{}
+	words := map[access]string{open: "nothing", read: "reading", change: "the token"}
+	for _, r := range New(Config{}).routes(true) {
+		want[r.method+" "+r.path] = words[r.access]
+	}
+	// As in: | `PUT`, `DELETE /v1/drain?a=b` | the token |
+	call := regexp.MustCompile("`((?:GET|POST|PUT|DELETE)[^`]*)`")
+	for _, row := range regexp.MustCompile(`(?m)^\| ([^|]+) \| (nothing|reading|the token) \|`).FindAllStringSubmatch(string(text), -1) {
+		var methods []string // of which the path follows
+		for _, m := range call.FindAllStringSubmatch(row[1], -1) {
+			method, path, named := strings.Cut(m[1], " ")
+			if methods = append(methods, method); !named {
+				continue
+			}
+			path, _, _ = strings.Cut(path, "?")
+			for _, method := range methods {
+				got[method+" "+path] = row[2]
+			}
+			methods = nil
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("routes and who may use them (-served +documented):\n%s", diff)
 	}
 }
 
