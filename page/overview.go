@@ -79,7 +79,7 @@ func (s *snapshot) health() health {
 
 func (s *snapshot) count() health {
 	h := health{
-		Node: cmp.Or(s.status.Node.Name, s.nodes.Self), Address: s.status.Node.Advertise, Version: s.status.Version,
+		Node: visible(cmp.Or(s.status.Node.Name, s.nodes.Self)), Address: s.status.Node.Advertise, Version: s.status.Version,
 		Alone: s.status.Alone, Settled: s.status.Settled, Doubt: s.status.Doubt, Draining: s.status.Draining,
 		Unasked: s.nodes.Problem, Problem: s.status.Node.Problem, Refused: s.status.Acting.Refused, Mistakes: s.status.Problems,
 	}

@@ -110,8 +110,10 @@ func TestHostileTextIsText(t *testing.T) {
 	} {
 		var pages [2]string
 		for i, says := range []string{"harmless", hostile} {
-			p := newTestPage(entry(says))
-			pages[i] = whole(t, shownAt(t, p, build(p), town(3, says), "/"))
+			p, s := newTestPage(entry(says)), town(3, says)
+			s.status.Node.Name = says // as of an agent of Serf's own that is followed
+			s.nodes.Nodes[1].Name, s.services[1].Node = visible(says), visible(says)
+			pages[i] = whole(t, shownAt(t, p, build(p), s, "/"))
 		}
 		harmless, html := elements(pages[0]), elements(pages[1])
 		if len(harmless) < 50 || strings.Join(harmless, " ") != strings.Join(html, " ") {
