@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"unicode"
@@ -64,6 +65,8 @@ func New(s Service) (Service, error) {
 	switch {
 	case s.Type == "":
 		return s, errors.New("a service needs a type")
+	case s.IP != "" && !validIP(s.IP): // whoever renders it would leave the whole node out
+		return s, fmt.Errorf("%q is no IP address: leave it empty for the node's own", s.IP)
 	case s.Port == "":
 		return s, errors.New("a service needs a port")
 	case !validPort(s.Port):
@@ -86,6 +89,11 @@ func unfit(text string) string {
 		}
 	}
 	return ""
+}
+
+func validIP(ip string) bool {
+	_, err := netip.ParseAddr(ip)
+	return err == nil
 }
 
 func validPort(port string) bool {
