@@ -74,6 +74,16 @@ type Member struct {
 	More int      `json:"more,omitempty"`
 }
 
+// Tally is how many of the node's rules are in sync, of how many in force.
+func (n Node) Tally() (inSync, inForce int) {
+	for state, count := range n.Counts {
+		if state != string(agent.NotInForce) {
+			inForce += count
+		}
+	}
+	return n.Counts[string(reconcile.InSync)], inForce
+}
+
 // Converged reports whether the node says that all of its rules are in sync.
 func (n Node) Converged() bool {
 	if n.Kind != Muster || n.Problem != "" || n.Mistakes {

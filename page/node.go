@@ -20,6 +20,7 @@ type nodePage struct {
 	Version  string // of muster there
 	Services []publisher.Found
 	Rules    []appearance // of this node, and how they see it
+	InSync   string       // how many of its own are, of how many; empty: it has not said
 	Fleet    []fleet.Rule // its own, that are not in sync
 	More     int
 	Asked    bool // the fleet has been
@@ -65,6 +66,9 @@ func (s *snapshot) page(n nodes.Node) nodePage {
 	}
 	if f := s.fleet[n.Name]; f != nil {
 		model.Version, model.Fleet, model.More = visible(human.Clip(f.Version, 60)), slices.Clone(f.Rules), f.More
+		if inSync, inForce := f.Tally(); inForce > 0 {
+			model.InSync = fmt.Sprintf("%d of %s in sync", inSync, human.Count(inForce, "rule"))
+		}
 		for i := range model.Fleet {
 			f := &model.Fleet[i]
 			f.Rule, f.State, f.Why = visible(human.Clip(f.Rule, 100)), visible(human.Clip(f.State, 40)), visible(ends(f.Why, 300))

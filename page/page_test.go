@@ -259,6 +259,17 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// A node's page says how many of its own rules are in sync, and of those that are
+// not, why.
+func TestRulesOfANode(t *testing.T) {
+	s := town(1, "x")
+	s.fleet["n0000"].Counts = map[string]int{"in-sync": 2, "failed": 1, "not-in-force": 4}
+	html, err := part{"node", "", "node-page", s.page(s.nodes.Nodes[0])}.render()
+	if err != nil || !strings.Contains(html, "</span> 2 of 3 rules in sync</p>") || !strings.Contains(html, "<strong>x</strong> is x since") {
+		t.Errorf("%v\n%s", err, html)
+	}
+}
+
 // Trouble first: who is gone, who may be, whose rules lag; then who goes, and
 // those of whom nothing is known but that they live.
 func TestTroubleFirst(t *testing.T) {

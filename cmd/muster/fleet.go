@@ -7,11 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"muster/agent"
 	"muster/cluster"
 	"muster/fleet"
 	"muster/human"
-	"muster/reconcile"
 	"muster/web"
 )
 
@@ -178,11 +176,6 @@ func rulesCell(n fleet.Node) string {
 	if n.Counts == nil {
 		return "-"
 	}
-	total := 0
-	for state, count := range n.Counts {
-		if state != string(agent.NotInForce) {
-			total += count
-		}
-	}
-	return strconv.Itoa(n.Counts[string(reconcile.InSync)]) + "/" + strconv.Itoa(total)
+	inSync, inForce := n.Tally()
+	return strconv.Itoa(inSync) + "/" + strconv.Itoa(inForce)
 }
