@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"sort"
 	"strings"
 	"text/template/parse"
 )
@@ -118,7 +119,7 @@ func (a *analysis) node(c context, n parse.Node, f following) (context, error) {
 		if c.dead {
 			return c, nil
 		}
-		return a.g.scan(c, string(n.Text)), nil
+		return a.literal(c, n)
 	case *parse.ActionNode:
 		return a.action(c, n, f)
 	case *parse.IfNode:
@@ -143,18 +144,32 @@ func (a *analysis) node(c context, n parse.Node, f following) (context, error) {
 	return c, nil
 }
 
+// literal returns the context after literal text.
+func (a *analysis) literal(c context, n *parse.TextNode) (context, error) {
+	text := string(n.Text)
+	end := a.g.scan(c, text)
+	if end.state != barred {
+		return end, nil
+	}
+	at := sort.Search(len(text), func(i int) bool { return a.g.scan(c, text[:i+1]).state == barred })
+	return c, a.errorf(n.Pos+parse.Pos(at), "", "cannot print a value %s", end.word)
+}
+
+// endsIn reports whether what n prints comes from the function called name.
+func endsIn(n *parse.PipeNode, name string) bool {
+	f, ok := n.Cmds[len(n.Cmds)-1].Args[0].(*parse.IdentifierNode)
+	return ok && f.Ident == name
+}
+
 // action notes a hole where n prints.
 func (a *analysis) action(c context, n *parse.ActionNode, f following) (context, error) {
 	x, err := a.pipe(n.Pipe)
 	if err != nil || len(n.Pipe.Decl) > 0 || c.dead {
 		return c, err
 	}
-	if c.state == lost {
-		return c, a.errorf(n.Pipe.Pos, rawHint, "cannot tell what a value would be here: %s", c.word)
-	}
-	next, why := a.g.after(c)
-	if why != "" {
-		return c, a.errorf(n.Pipe.Pos, "put it elsewhere", "no value can be printed safely %s", why)
+	next, err := a.after(c, n.Pipe)
+	if err != nil {
+		return c, err
 	}
 	h := hole{pos: startOf(a.text, n.Pipe.Cmds[0].Args[0]), expr: n.Pipe.String(), vars: a.varsOf(n.Pipe)}
 	h.spot = spot{context: c, port: followedByPort(f), limit: a.t.maxOutput}
@@ -178,6 +193,28 @@ func (a *analysis) action(c context, n *parse.ActionNode, f following) (context,
 	h.get, h.needs = a.getter(n.Pipe)
 	a.holes[n] = h
 	return next, a.constant(n, h)
+}
+
+// after returns the context after the value that n prints at c.
+func (a *analysis) after(c context, n *parse.PipeNode) (context, error) {
+	next, why := c, ""
+	if c.state != lost {
+		next, why = a.g.after(c)
+	}
+	if why != "" {
+		return c, a.errorf(n.Pos, "put it elsewhere", "no value can be printed safely %s", why)
+	}
+	if a.g.afterRaw != nil && c.state != lost && endsIn(n, "raw") {
+		next = a.g.afterRaw(c)
+	}
+	switch next.state {
+	case lost:
+		return c, a.errorf(n.Pos, rawHint, "cannot tell what a value would be here: %s", next.word)
+	case barred:
+		return c, a.errorf(n.Pos, "", "cannot print a value %s", next.word)
+	}
+	next.dead = endsIn(n, "fail")
+	return next, nil
 }
 
 const rawHint = "`raw` prints a value as it is"

@@ -23,7 +23,9 @@ func spots(f Format) []string {
 		return []string{"[@]\nx\n", "@ x=@\n", "a x=@ y=@\n", "a x='@'\n", "a x=\"b @\" z\n", "a x=@@\n", "web-@.example b\n", "a\n# @\nb\n", "[a-@]\n", "k = @\n", "k = a @ b\n"}
 	case YAML:
 		return []string{"k: @\n", "- @\n", "@: v\n", "k: {a: @, b: [@, @]}\n", "k: \"a @ b\"\n", "k: '@'\n", "k: web-@-x\n", "k: @.example\n", "k: x @\n", "k: x # @\n",
-			"k: |\n  a @ b\n  @\nl: @\n", "- k: >-\n    @ x\n  l: @\n", "{\"a\":\"@\",\"b\":@}", "\"@\": @\n", "- - @\n  - @ \n", "k:\n  - @ # c\n  - x\n", "@", "k: !!str \"@\"\n"}
+			"k: |\n  a @ b\n  @\nl: @\n", "- k: >-\n    @ x\n  l: @\n", "{\"a\":\"@\",\"b\":@}", "\"@\": @\n", "- - @\n  - @ \n", "k:\n  - @ # c\n  - x\n", "@", "k: !!str \"@\"\n",
+			"k: \"a\n  x @ b\n\n  -@-\"\n", "k: 'a\n  x @ y\n  b'\n", "k:\n  @\nl: @\n", "k: it\n  \"goes on\n\n  - so\nl: @\n", "- k: >2\n     a\n    @\n- |-\n\n  @ b\n- @\n",
+			"k: [\n  @,\n  a\n  b, @\n  ]\n", "-\n  @ # c\n-\n  a @\n"}
 	case JSON:
 		return []string{`{"a":"@"}`, `{"a":@}`, `{@:1}`, `[@,@, "x @ y@"]`, `"@"`, `@`, `{"\\@":"\"@"}`}
 	case TOML:

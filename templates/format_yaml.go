@@ -22,51 +22,97 @@ const (
 	ymHead                 // after the | or > of a block scalar
 	ymIndent               // before a line of a block scalar
 	ymBlock                // in a line of a block scalar
+	ymMark                 // after the --- or ... of a document
 )
 
 // The context's depth counts brackets. col is the column of a line's first
-// word, base that of its last - or, from | or > on, that of the node which
-// the block scalar belongs to; arg is 1 when the line has a key.
+// word behind its dashes, arg says whether there is a dash or a key before,
+// and base is the column of the last dash or, where there is none, of the key
+// or dash of a line above: it is on one of these that a node hangs.
+const (
+	ymDashed uint8 = iota + 1
+	ymKey
+)
 
 func yamlGrammar() *grammar {
 	return &grammar{
-		start: context{base: -1},
-		scan:  scanYAML, after: afterYAML, print: printYAML, ends: endsYAML, join: joinYAML, limit: limitYAML,
+		start: context{base: -1, fold: noFold},
+		scan:  scanYAML, after: afterYAML, afterRaw: afterRawYAML, print: printYAML, ends: endsYAML, join: joinYAML, limit: limitYAML,
 		where: func(c context) string {
 			return [...]string{"at the beginning of a line", "after a dash", "before a scalar", "in a plain scalar",
 				"in a plain scalar", "at a plain scalar", "in a tag or an anchor", "after a colon",
 				"after a closing quote or bracket", "in double quotes", "in single quotes",
 				"after a single quote", "in a comment", "in the head of a block scalar",
-				"in a block scalar", "in a block scalar"}[c.state]
+				"in a block scalar", "in a block scalar", "after --- or ..."}[c.state]
 		},
 	}
 }
 
 func joinYAML(a, b context) (context, bool) {
-	a.tail, b.tail = max(a.tail, b.tail), max(a.tail, b.tail)
-	a.arg, b.arg = max(a.arg, b.arg), max(a.arg, b.arg)
-	a.col, b.col = max(a.col, b.col), max(a.col, b.col)
-	plain := func(c context) bool { return c.state <= ymClosed }
-	if plain(a) && plain(b) {
-		a.base, b.base = max(a.base, b.base), max(a.base, b.base)
-		if a.state != b.state {
+	if a.state >= ymHead || b.state >= ymHead {
+		if a.base != b.base || (a.col > a.base) != (b.col > b.base) {
+			return a, false
+		}
+	} else if a.arg != b.arg || a.col != b.col || a.base != b.base {
+		a.base = min(parentYAML(a), parentYAML(b))
+		b.base, a.arg, b.arg = a.base, 0, 0
+	}
+	if a.state <= ymClosed && b.state <= ymClosed {
+		joinFolds(&a, &b)
+		if a.state != b.state || a.state == ymLine && a.col != b.col {
 			a.state, b.state = ymEither, ymEither
 		}
 	}
+	a.col, b.col = min(a.col, b.col), min(a.col, b.col)
 	return a, a == b
 }
 
+// hangYAML returns the column that a node at c hangs on.
+func hangYAML(c context) int {
+	if c.arg == ymKey {
+		return c.col
+	}
+	return c.base
+}
+
+// parentYAML returns the column that a node in the lines after c hangs on.
+func parentYAML(c context) int {
+	if c.state == ymColon || c.state == ymDash {
+		return c.col
+	}
+	return hangYAML(c)
+}
+
 func scanYAML(c context, s string) context {
-	for i := range len(s) {
-		if c = stepYAML(c, s[i]); c.state == lost {
-			break
+	for i := 0; i < len(s) && c.state != lost && c.state != barred; i++ {
+		if n := markYAML(c, s[i:]); n > 0 {
+			c = context{state: ymMark, arg: ymDashed, base: -1, fold: noFold}
+			i += n - 1
+			continue
 		}
+		c = stepYAML(c, s[i])
 	}
 	return c
 }
 
+// markYAML returns how long the --- or ... is that s, at c, begins with, or
+// may begin with.
+func markYAML(c context, s string) int {
+	if c.col > 0 || c.depth > 0 || c.state != ymLine && c.state != ymIndent {
+		return 0
+	}
+	n := 0
+	for n < min(len(s), 3) && (s[n] == '-' || s[n] == '.') && s[n] == s[0] {
+		n++
+	}
+	if n < 2 || n < len(s) && (n < 3 || !isBlank(s[n]) && s[n] != '\n') {
+		return 0
+	}
+	return n
+}
+
 func stepYAML(c context, b byte) context {
-	if b == '\n' && c.state != ymDouble && c.state != ymSingle {
+	if b == '\n' {
 		return lineYAML(c)
 	}
 	switch c.state {
@@ -74,12 +120,11 @@ func stepYAML(c context, b byte) context {
 		return startLineYAML(c, b)
 	case ymDash:
 		if isBlank(b) {
-			c.state, c.base = ymLine, c.col
+			c.state, c.base, c.arg = ymLine, c.col, ymDashed
 			c.col += 2
 			return c
 		}
-		c.state = ymMid
-		return stepYAML(c, b)
+		return stepYAML(inPlain(c), b)
 	case ymDouble:
 		switch {
 		case c.tail == tailEscape:
@@ -87,11 +132,15 @@ func stepYAML(c context, b byte) context {
 		case b == '\\':
 			c.tail = tailEscape
 		case b == '"':
-			c.state = ymClosed
+			c.state, c.tail = ymClosed, noTail
+		case b != '-' && b != '.':
+			c.tail = noTail
 		}
 	case ymSingle:
 		if b == '\'' {
-			c.state = ymQuote
+			c.state, c.tail = ymQuote, noTail
+		} else if b != '-' && b != '.' {
+			c.tail = noTail
 		}
 	case ymQuote:
 		if c.state = ymSingle; b != '\'' {
@@ -105,8 +154,14 @@ func stepYAML(c context, b byte) context {
 		case c.col > c.base:
 			c.state = ymBlock
 		default:
-			return stepYAML(context{col: c.col, base: -1, depth: c.depth}, b)
+			c.state, c.base = ymLine, -1
+			return startLineYAML(c, b)
 		}
+	case ymMark:
+		if !isBlank(b) {
+			return context{state: lost, word: "it is not clear whether a line begins with --- or ..."}
+		}
+		c.state = ymStart
 	case ymComment, ymHead, ymBlock:
 	default:
 		return plainYAML(c, b)
@@ -117,23 +172,32 @@ func stepYAML(c context, b byte) context {
 // lineYAML returns the context after a line's end.
 func lineYAML(c context) context {
 	switch c.state {
-	case ymHead:
-		if c.arg == 1 {
-			c.base = c.col
-		}
-		return context{state: ymIndent, base: c.base, depth: c.depth}
-	case ymIndent, ymBlock:
-		return context{state: ymIndent, base: c.base, depth: c.depth}
+	case ymDouble, ymSingle:
+		c.tail = tailLine
+		return c
+	case ymHead, ymIndent, ymBlock:
+		c.state, c.col = ymIndent, 0
+		return c
+	case ymLine, ymMid, ymSpace, ymEither:
+		c.plain &^= plainNear | plainNext
+	default:
+		c = ended(c)
 	}
-	return context{state: ymLine, base: -1, depth: c.depth}
+	c.base = parentYAML(c)
+	c.state, c.arg, c.col = ymLine, 0, 0
+	return c
 }
 
 func startLineYAML(c context, b byte) context {
-	switch b {
-	case ' ', '\t', '\r':
+	if isBlank(b) {
 		c.col++
 		return c
-	case '-', '?':
+	}
+	if goesOn(c) && b != '#' && (c.depth == 0 || strings.IndexByte(",]}", b) < 0) {
+		return plainYAML(further(c, false), b)
+	}
+	c = ended(c)
+	if b == '-' || b == '?' {
 		c.state = ymDash
 		return c
 	}
@@ -143,25 +207,22 @@ func startLineYAML(c context, b byte) context {
 
 // plainYAML reads outside quotes, comments and block scalars.
 func plainYAML(c context, b byte) context {
-	first := c.state == ymStart
-	switch {
+	switch first := c.state == ymStart; {
+	case c.state == lost || c.state == barred:
 	case c.state == ymEither && strings.IndexByte("\"'#|>&*!{[", b) >= 0:
 		return context{state: lost, word: "a quote or another mark follows branches of which only some end within a scalar"}
 	case isBlank(b):
-		switch c.state {
-		case ymColon, ymProp, ymStart:
-			if c.state == ymColon {
-				c.arg = 1
-			}
-			c.state = ymStart
-		case ymMid, ymSpace:
-			c.state = ymSpace
-		}
+		return blankYAML(c)
+	case goesOn(c): // in ymEither
+		return further(c, false)
 	case b == '#' && (first || c.state == ymSpace || c.state == ymClosed):
+		c = ended(c)
 		c.state = ymComment
 	case c.depth > 0 && b == ',':
+		c = ended(c)
 		c.state = ymStart
 	case c.depth > 0 && (b == ']' || b == '}'):
+		c = ended(c)
 		c.state = ymClosed
 		c.depth--
 	case b == ':' && c.state == ymClosed && c.depth > 0:
@@ -172,54 +233,79 @@ func plainYAML(c context, b byte) context {
 		return beginYAML(c, b)
 	case c.state == ymProp:
 	default:
-		c.state = ymMid
+		return inPlain(c)
+	}
+	return c
+}
+
+// blankYAML reads a blank there.
+func blankYAML(c context) context {
+	switch c.state {
+	case ymColon:
+		c = ended(c)
+		c.state, c.arg = ymStart, ymKey
+	case ymProp:
+		c.state = ymStart
+	case ymMid:
+		c.state = ymSpace
+	case ymEither:
+		if c.plain&plainNear != 0 {
+			c.plain |= plainNext
+		}
 	}
 	return c
 }
 
 // beginYAML reads the first character of a node.
 func beginYAML(c context, b byte) context {
-	switch b {
-	case '"':
+	switch {
+	case b == '"':
 		c.state = ymDouble
-	case '\'':
+	case b == '\'':
 		c.state = ymSingle
-	case '[', '{':
+	case b == '[', b == '{':
 		c.depth++
-	case '&', '*', '!':
+	case b == '&', b == '*', b == '!':
 		c.state = ymProp
-	case '|', '>':
-		c.state = ymMid
-		if c.depth == 0 {
-			c.state = ymHead
-		}
+	case b != '|' && b != '>' || c.depth > 0:
+		return inPlain(c)
+	case c.arg == 0:
+		return context{state: lost, word: "a line begins with | or >; write it behind the key or the dash, or behind ---"}
 	default:
-		c.state = ymMid
+		c.state, c.base, c.arg = ymHead, hangYAML(c), 0
 	}
 	return c
 }
 
 func afterYAML(c context) (context, string) {
 	switch c.state {
-	case ymDouble:
-		if c.tail == tailEscape {
+	case ymDouble, ymSingle:
+		switch c.tail {
+		case tailEscape:
 			return c, "right after a backslash"
+		case tailLine:
+			return c, "at the beginning of a line in quotes, where --- and ... are marks: indent the line"
 		}
-	case ymSingle, ymComment, ymBlock:
-	case ymIndent:
-		if c.col > c.base {
-			c.state = ymBlock
-		} else {
-			c = context{state: ymMid, col: c.col, base: -1, depth: c.depth}
+	case ymComment:
+	case ymBlock, ymIndent:
+		switch {
+		case c.state == ymIndent && c.col <= c.base:
+			c.state, c.base = ymLine, -1
+			return afterYAML(c)
+		case c.col == 0:
+			return c, "in a line of a block scalar that is not indented, where --- and ... are marks: indent it"
 		}
+		c.state = ymBlock
 	case ymQuote, ymClosed:
 		return c, "after a closing quote or bracket"
 	case ymHead:
 		return c, "in the head of a block scalar"
 	case ymProp:
 		return c, "in the name of a tag, an anchor or an alias: it would choose what the reader makes of the rest"
+	case ymMark:
+		return c, "right after --- or ..."
 	default:
-		c.state = ymMid
+		return valueInPlain(c), ""
 	}
 	return c, ""
 }

@@ -16,7 +16,9 @@ type context struct {
 	arg   uint8  // which word or part of the line
 	depth int    // brackets, or quotes within substitutions
 	col   int    // yaml: where the line's node begins
-	base  int    // yaml: the indentation a block scalar hangs on
+	base  int    // yaml: the indentation of what a node hangs on
+	fold  int    // yaml: lines indented by more go on with the plain scalar; noFold
+	plain plain  // yaml: what is known of that scalar
 	word  string // the first word of the directive; unknown when branches differ
 	dead  bool   // after break and continue: nothing comes here
 }
@@ -27,6 +29,10 @@ type state uint8
 // lost is the state in which the text before does not tell what a value
 // would be; reason in word.
 const lost state = 255
+
+// barred is the state in which a value, here or before, cannot stand where it
+// does, whatever it is; where in word.
+const barred state = 254
 
 // unknown is the word where branches differ or a value is printed.
 const unknown = "?"
@@ -45,6 +51,7 @@ const (
 	tailEscape      // a backslash that takes the next character
 	tailDollar      // a dollar sign
 	tailName        // a dollar sign and the beginning of a name
+	tailLine        // a line break, and maybe dashes or dots
 )
 
 // A spot is the context of one value and what follows it.
@@ -63,6 +70,9 @@ type grammar struct {
 	scan func(c context, s string) context
 	// after returns the context after a value at c, or why there can be none.
 	after func(c context) (next context, why string)
+	// afterRaw returns the context after a value at c that is printed as it
+	// is; nil when it makes no difference.
+	afterRaw func(c context) context
 	// ends reports whether the literal text next ends the word before it;
 	// nil when that does not matter.
 	ends func(c context, next string, last bool) bool

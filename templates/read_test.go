@@ -77,10 +77,6 @@ func reader(f Format) func(string) ([]string, error) {
 
 // readYAMLNodes reads nodes and their text, whatever type it has.
 func readYAMLNodes(s string) ([]string, error) {
-	var doc yaml.Node
-	if err := yaml.Unmarshal([]byte(s), &doc); err != nil {
-		return nil, err
-	}
 	var out []string
 	var list func(n *yaml.Node)
 	list = func(n *yaml.Node) {
@@ -89,8 +85,15 @@ func readYAMLNodes(s string) ([]string, error) {
 			list(c)
 		}
 	}
-	list(&doc)
-	return out, nil
+	for d := yaml.NewDecoder(strings.NewReader(s)); ; {
+		var doc yaml.Node
+		if err := d.Decode(&doc); err == io.EOF {
+			return out, nil
+		} else if err != nil {
+			return out, err
+		}
+		list(&doc)
+	}
 }
 
 // flatten lists a value's parts, dictionaries sorted by key.

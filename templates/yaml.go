@@ -16,7 +16,7 @@ func limitYAML(c context, next string) int {
 	line, _, complete := strings.Cut(next, "\n")
 	switch {
 	case c.state == ymComment || c.state == ymBlock || c.state == ymIndent && c.col > c.base,
-		c.depth == 0 && c.arg == 1,
+		c.depth == 0 && c.arg == ymKey,
 		c.depth == 0 && complete && !strings.Contains(line, ":"):
 		return 0
 	}
