@@ -189,11 +189,13 @@ func lineYAML(c context) context {
 }
 
 func startLineYAML(c context, b byte) context {
-	if isBlank(b) {
+	switch {
+	case b == '\t' && c.depth == 0 && c.fold != noFold: // fit for a plain scalar's lines alone
+		return further(c, false)
+	case isBlank(b):
 		c.col++
 		return c
-	}
-	if goesOn(c) && b != '#' && (c.depth == 0 || strings.IndexByte(",]}", b) < 0) {
+	case goesOn(c) && b != '#' && (c.depth == 0 || strings.IndexByte(",]}", b) < 0):
 		return plainYAML(further(c, false), b)
 	}
 	c = ended(c)
@@ -275,53 +277,4 @@ func beginYAML(c context, b byte) context {
 		c.state, c.base, c.arg = ymHead, hangYAML(c), 0
 	}
 	return c
-}
-
-func afterYAML(c context) (context, string) {
-	switch c.state {
-	case ymDouble, ymSingle:
-		switch c.tail {
-		case tailEscape:
-			return c, "right after a backslash"
-		case tailLine:
-			return c, "at the beginning of a line in quotes, where --- and ... are marks: indent the line"
-		}
-	case ymComment:
-	case ymBlock, ymIndent:
-		switch {
-		case c.state == ymIndent && c.col <= c.base:
-			c.state, c.base = ymLine, -1
-			return afterYAML(c)
-		case c.col == 0:
-			return c, "in a line of a block scalar that is not indented, where --- and ... are marks: indent it"
-		}
-		c.state = ymBlock
-	case ymQuote, ymClosed:
-		return c, "after a closing quote or bracket"
-	case ymHead:
-		return c, "in the head of a block scalar"
-	case ymProp:
-		return c, "in the name of a tag, an anchor or an alias: it would choose what the reader makes of the rest"
-	case ymMark:
-		return c, "right after --- or ..."
-	default:
-		return valueInPlain(c), ""
-	}
-	return c, ""
-}
-
-// endsYAML reports whether the text next ends a scalar before it.
-func endsYAML(c context, next string, last bool) bool {
-	rest := strings.TrimLeft(next, " \t\r")
-	switch {
-	case rest == "":
-		return last
-	case rest[0] == '\n', rest[0] == '#' && len(rest) < len(next):
-		return true
-	case c.depth > 0 && strings.IndexByte(",]}", rest[0]) >= 0:
-		return true
-	case rest[0] == ':':
-		return len(rest) == 1 && last || len(rest) > 1 && strings.IndexByte(" \t\r\n", rest[1]) >= 0
-	}
-	return false
 }

@@ -11,6 +11,55 @@ var (
 // without a question mark for one up to 1024 characters (section 7.4.2).
 const maxYAMLKey = 500
 
+func afterYAML(c context) (context, string) {
+	switch c.state {
+	case ymDouble, ymSingle:
+		switch c.tail {
+		case tailEscape:
+			return c, "right after a backslash"
+		case tailLine:
+			return c, "at the beginning of a line in quotes, where --- and ... are marks: indent the line"
+		}
+	case ymComment:
+	case ymBlock, ymIndent:
+		switch {
+		case c.state == ymIndent && c.col <= c.base:
+			c.state, c.base = ymLine, -1
+			return afterYAML(c)
+		case c.col == 0:
+			return c, "in a line of a block scalar that is not indented, where --- and ... are marks: indent it"
+		}
+		c.state = ymBlock
+	case ymQuote, ymClosed:
+		return c, "after a closing quote or bracket"
+	case ymHead:
+		return c, "in the head of a block scalar"
+	case ymProp:
+		return c, "in the name of a tag, an anchor or an alias: it would choose what the reader makes of the rest"
+	case ymMark:
+		return c, "right after --- or ..."
+	default:
+		return valueInPlain(c), ""
+	}
+	return c, ""
+}
+
+// endsYAML reports whether the text next ends a scalar before it.
+func endsYAML(c context, next string, last bool) bool {
+	rest := strings.TrimLeft(next, " \t\r")
+	switch {
+	case rest == "":
+		return last
+	case rest[0] == '\n', rest[0] == '#' && len(rest) < len(next):
+		return true
+	case c.depth > 0 && strings.IndexByte(",]}", rest[0]) >= 0:
+		return true
+	case rest[0] == ':':
+		return len(rest) == 1 && last || len(rest) > 1 && strings.IndexByte(" \t\r\n", rest[1]) >= 0
+	}
+	return false
+}
+
 // limitYAML returns maxYAMLKey where a value may be a key.
 func limitYAML(c context, next string) int {
 	line, _, complete := strings.Cut(next, "\n")

@@ -173,6 +173,8 @@ func TestLinesRefused(t *testing.T) {
 		{"k:\n# c\n- a\n  b\n  c: @\n", ""},
 		{"@\nb\n", "t:2:1: cannot print"},
 		{"--- a\n@\n", "t:2:3: cannot print"},
+		{"k: @\n\t\nl: a\n", "t:2:1: cannot print"},
+		{"k: a\n\t\nl: @\n", ""},
 		{"k: [a\n@]\n", "t:2:3: cannot print"},
 		{"k: [@\n\"b\"]\n", "t:2:1: cannot print"},
 		{"k: @\n{{if .Rule}}  b{{end}}", "t:2:15: cannot print"},
