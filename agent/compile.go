@@ -94,7 +94,7 @@ func (c *compiler) load() (*rules.Set, []string, rules.Problems) {
 func (c *compiler) rule(rule *rules.Rule) *compiled {
 	parsed := &compiled{Rule: rule, templates: map[*rules.Template]*templates.Template{}, runtime: newRuntime(rule), tags: &c.tags}
 	for _, t := range rule.Templates {
-		template, err := parse(t)
+		template, err := parse(rule, t)
 		if err != nil {
 			c.problems = append(c.problems, problemOf(rule, t, err))
 			c.blame(rule.File)
@@ -122,8 +122,8 @@ func formats() []string {
 }
 
 // parse parses one template in the format that the rule says, or its built-in
-// has, or its destination tells.
-func parse(t *rules.Template) (*templates.Template, error) {
+// has, or its destination tells, or the commands for it.
+func parse(rule *rules.Rule, t *rules.Template) (*templates.Template, error) {
 	text, format := t.Text, templates.Format(t.Format)
 	if t.Builtin() {
 		builtin, own, ok := templates.Builtin(t.Source)
@@ -134,7 +134,7 @@ func parse(t *rules.Template) (*templates.Template, error) {
 	}
 	return templates.Parse(text, templates.Options{
 		Name:      cmp.Or(t.Source, t.File),
-		Format:    cmp.Or(format, templates.FormatFor(t.DestinationHint())),
+		Format:    cmp.Or(format, templates.FormatFor(t.DestinationHint(), rule.Mentions()...)),
 		LeftDelim: t.LeftDelim, RightDelim: t.RightDelim, MaxOutput: t.MaxOutput,
 		CheckFilter: func(filter string) error {
 			_, err := rules.ParseFilter(filter)

@@ -103,6 +103,7 @@ func (b *block) readCheck() *Check {
 		allowed |= useWrapper
 	}
 	c.Command = *in.readCommandBody("check", allowed, 0)
+	c.Consumer = used
 	c.Mode = in.oneOf("mode", c.defaultMode(), CheckAuto, CheckStaged, CheckWrapper, CheckOverlay, CheckSwap)
 	if c.Outside && c.Mode == CheckAuto {
 		c.Mode = CheckSwap // out there nobody sees the files before they are in place

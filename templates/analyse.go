@@ -197,15 +197,15 @@ func (a *analysis) action(c context, n *parse.ActionNode, f following) (context,
 
 // after returns the context after the value that n prints at c.
 func (a *analysis) after(c context, n *parse.PipeNode) (context, error) {
+	if endsIn(n, "raw") {
+		return a.afterRaw(c), nil
+	}
 	next, why := c, ""
 	if c.state != lost {
 		next, why = a.g.after(c)
 	}
 	if why != "" {
 		return c, a.errorf(n.Pos, "put it elsewhere", "no value can be printed safely %s", why)
-	}
-	if a.g.afterRaw != nil && c.state != lost && endsIn(n, "raw") {
-		next = a.g.afterRaw(c)
 	}
 	switch next.state {
 	case lost:
@@ -215,6 +215,22 @@ func (a *analysis) after(c context, n *parse.PipeNode) (context, error) {
 	}
 	next.dead = endsIn(n, "fail")
 	return next, nil
+}
+
+// afterRaw returns the context after a value that its author answers for, who
+// may print it anywhere.
+func (a *analysis) afterRaw(c context) context {
+	if c.state == lost {
+		return c
+	}
+	if a.g.afterRaw != nil {
+		return a.g.afterRaw(c)
+	}
+	next, why := a.g.after(c)
+	if why != "" {
+		return c // as if it were not there
+	}
+	return next
 }
 
 const rawHint = "`raw` prints a value as it is"

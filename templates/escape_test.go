@@ -296,6 +296,17 @@ func TestNoPlace(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s %q: %v, want %q", c.format, c.text, err, c.want)
 		}
+		for _, raw := range []string{"{{raw .Rule}}", "{{.Rule | raw}}"} {
+			tm, err := Parse(strings.ReplaceAll(c.text, "{{.Rule}}", raw), Options{Name: "t", Format: c.format})
+			switch {
+			case err != nil && strings.Contains(c.text, "{{.Rule}}"):
+				t.Errorf("%s %q: raw is no way round: %v", c.format, c.text, err)
+			case err == nil:
+				if r, err := tm.Execute(Data{Rule: ";'x"}); err != nil || !strings.Contains(string(r.Bytes), ";'x") {
+					t.Errorf("%s %q: raw printed %q, %v", c.format, c.text, r.Bytes, err)
+				}
+			}
+		}
 	}
 }
 

@@ -47,8 +47,49 @@ func ParseFormat(name string) (Format, error) {
 	return "", fmt.Errorf("no format %q: the formats are %s%s", name, strings.Join(names, ", "), hint)
 }
 
-// FormatFor tells a file's format from its path; Text when nothing tells it.
-func FormatFor(destination string) Format {
+// FormatFor tells a file's format from its path, and where that says nothing
+// from what the commands mention that check it and have it read; Text when
+// nothing tells it.
+func FormatFor(destination string, mentioned ...string) Format {
+	if f := formatOfPath(destination); f != "" {
+		return f
+	}
+	if !slices.Contains(prose, strings.ToLower(path.Ext(destination))) {
+		return formatOfCommands(mentioned)
+	}
+	return Text
+}
+
+// prose are the endings of files that are no program's configuration, whoever
+// serves them or is told of them.
+var prose = []string{".txt", ".md", ".csv", ".html", ".htm", ".xml", ".pem", ".crt", ".key", ".js", ".lua"}
+
+// programs are whose files have a format of their own, in each of them.
+var programs = map[string]Format{
+	"nginx": Nginx, "openresty": Nginx, "haproxy": Haproxy, "keepalived": Keepalived, "munin": INI, "ansible": INI,
+	"varnish": VCL, "varnishd": VCL, "varnishreload": VCL, "varnishadm": VCL,
+}
+
+// formatOfCommands tells a format from the programs among the words of texts.
+// Two that differ tell nothing.
+func formatOfCommands(texts []string) Format {
+	found := Text
+	for _, text := range texts {
+		for _, word := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !strings.ContainsRune(alnum, r) }) {
+			f, ok := programs[word]
+			switch {
+			case ok && found != Text && found != f:
+				return Text
+			case ok:
+				found = f
+			}
+		}
+	}
+	return found
+}
+
+// formatOfPath tells a file's format from its path; empty when that says nothing.
+func formatOfPath(destination string) Format {
 	base := strings.ToLower(path.Base(destination))
 	switch ext := path.Ext(base); ext {
 	case ".json":
@@ -84,5 +125,5 @@ func FormatFor(destination string) Format {
 	case path.Dir(destination) == "/etc/default" || path.Dir(destination) == "/etc/sysconfig":
 		return Shell
 	}
-	return Text
+	return ""
 }

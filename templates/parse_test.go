@@ -231,6 +231,27 @@ func TestFormats(t *testing.T) {
 			t.Errorf("%s: %s, want %s", path, got, want)
 		}
 	}
+	for _, c := range []struct {
+		path      string
+		mentioned []string
+		want      Format
+	}{
+		{"/srv/lb/web.conf", []string{"nginx", "-s", "reload"}, Nginx},
+		{"/srv/lb/web.example.com", []string{"systemctl", "reload", "nginx.service"}, Nginx},
+		{"/srv/lb/web", []string{"sh", "-c", "/usr/sbin/nginx -t && kill -HUP 1"}, Nginx},
+		{"/srv/lb/web", []string{"/usr/local/bin/reload-haproxy"}, Haproxy},
+		{"/srv/hosts.d/web", []string{"ansible-inventory", "--list"}, INI},
+		{"/srv/munin/web", []string{"true"}, INI},
+		{"/srv/lb/web", []string{"varnishd", "-C"}, VCL},
+		{"/srv/lb/web", []string{"nginxx", "-s", "reload"}, Text},
+		{"/srv/lb/web", []string{"nginx", "haproxy"}, Text},    // which of them?
+		{"/srv/lb/web.json", []string{"nginx", "-t"}, JSON},    // the path goes first
+		{"/srv/www/index.HTML", []string{"nginx", "-t"}, Text}, // nginx serves it, and does not read it
+	} {
+		if got := FormatFor(c.path, c.mentioned...); got != c.want {
+			t.Errorf("%s with %q: %s, want %s", c.path, c.mentioned, got, c.want)
+		}
+	}
 	for _, f := range Formats() {
 		if got, err := ParseFormat(string(f)); got != f || err != nil {
 			t.Errorf("%s: %s, %v", f, got, err)
