@@ -129,6 +129,12 @@ func TestCommandsAreDocumented(t *testing.T) {
 				t.Errorf("docs/cli.md does not document %s of muster %s", flag[1], c[1])
 			}
 		}
+		// What a flag takes is shown as one word in capitals, or is a type.
+		for _, flag := range regexp.MustCompile(`(?m)^ +(?:-[a-z], )?(--[a-z-]+) (\S.*?)  +\S`).FindAllStringSubmatch(help(c[1]), -1) {
+			if !regexp.MustCompile(`^([A-Z][A-Z0-9|:=.,/\[\]-]*|[a-z]+)$`).MatchString(flag[2]) {
+				t.Errorf("muster %s --help: %s takes %q", c[1], flag[1], flag[2])
+			}
+		}
 	}
 }
 

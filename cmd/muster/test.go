@@ -46,9 +46,9 @@ configured one. The exit code is 1 if a test fails.`,
 	}
 	cmd.Flags().StringVar(&t.run, "run", "", "run only the tests whose names `REGEXP` matches")
 	cmd.Flags().BoolVarP(&t.verbose, "verbose", "v", false, "list the tests that pass, too")
-	cmd.Flags().BoolVar(&t.update, "update", false, "rewrite the golden files that differ: what `equals = file(…)` names")
+	cmd.Flags().BoolVar(&t.update, "update", false, "rewrite the golden files that differ: those that equals = file(…) names")
 	flags.AddPathFlags(cmd.Flags())
-	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON, one event a line, as `go test -json` does")
+	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON, one event a line, as go test -json does")
 	return cmd
 }
 
