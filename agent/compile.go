@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
+	"muster/cluster"
 	"muster/haproxy"
 	"muster/rules"
 	"muster/services"
@@ -87,7 +89,7 @@ func (c *compiler) compile() *Program {
 
 // load loads the directory but for the faulty files.
 func (c *compiler) load() (*rules.Set, []string, rules.Problems) {
-	return rules.Load(c.dir, rules.Known{Builtins: templates.Builtins(), Formats: formats(), Skip: c.faulty})
+	return rules.Load(c.dir, rules.Known{Builtins: templates.Builtins(), Vars: templates.BuiltinVars, Formats: formats(), Skip: c.faulty})
 }
 
 // rule parses the templates of one rule.
@@ -95,6 +97,9 @@ func (c *compiler) rule(rule *rules.Rule) *compiled {
 	parsed := &compiled{Rule: rule, templates: map[*rules.Template]*templates.Template{}, runtime: newRuntime(rule), tags: &c.tags}
 	for _, t := range rule.Templates {
 		template, err := parse(rule, t)
+		if err == nil {
+			err = missingVar(rule, t, template)
+		}
 		if err != nil {
 			c.problems = append(c.problems, problemOf(rule, t, err))
 			c.blame(rule.File)
@@ -143,10 +148,37 @@ func parse(rule *rules.Rule, t *rules.Template) (*templates.Template, error) {
 	})
 }
 
+// missingVar tries a template with nobody, and with a member that says nothing,
+// and returns the mistake if it prints a var which the rule does not have. What
+// else may go wrong depends on the membership.
+func missingVar(rule *rules.Rule, t *rules.Template, template *templates.Template) error {
+	vars, constant := t.ConstantVars()
+	if !constant {
+		return nil
+	}
+	anybody := cluster.Member{Name: "anybody", Addr: netip.AddrFrom4([4]byte{192, 0, 2, 1}), Status: cluster.Alive}
+	for _, members := range [][]cluster.Member{nil, {anybody}} {
+		_, err := template.Execute(templates.Data{
+			Rule: rule.Name, Vars: vars, Members: members, AllMembers: members, Self: anybody,
+			Select:   func(string) ([]cluster.Member, error) { return members, nil },
+			Services: func(string) []templates.Offer { return nil },
+		})
+		if e := (*templates.Error)(nil); errors.As(err, &e) && e.NoVar != "" {
+			return e
+		}
+	}
+	return nil
+}
+
 // problemOf says where in which file a template's mistake stands.
 func problemOf(rule *rules.Rule, t *rules.Template, err error) rules.Problem {
 	p := rules.Problem{Severity: rules.Error, File: t.File, Line: t.Line, Rule: rule.Name, Summary: err.Error()}
-	if e := (*templates.Error)(nil); errors.As(err, &e) && !t.Builtin() {
+	switch e := (*templates.Error)(nil); {
+	case !errors.As(err, &e):
+	case t.Builtin() && e.NoVar != "":
+		p.Summary = fmt.Sprintf("%s needs the var `%s`", t.Source, e.NoVar)
+		p.Detail = fmt.Sprintf("Write vars = { %s = … }. docs/templates.md says what it means.", e.NoVar)
+	case !t.Builtin():
 		p.Line, p.Column, p.Summary, p.Detail = t.LineOf(e.Line), e.Column, e.Message, e.Hint
 		if lines := strings.Split(t.Text, "\n"); e.Line <= len(lines) && !t.Sensitive {
 			p.Snippet = rules.Snippet(lines[e.Line-1], e.Column)

@@ -97,6 +97,7 @@ func (b *block) readSource(t *Template, source string) {
 		b.wrong("source", "`source` is empty", "The built-in templates are "+and(builtins)+".")
 	case isBuiltin(source):
 		t.Source = source
+		t.File, t.Line, t.quoted = b.file.name, b.attrs["source"].Expr.Range().Start.Line, true
 		if !slices.Contains(builtins, source) {
 			b.wrong("source", fmt.Sprintf("no built-in template `%s`%s", printable(source), didYouMean(source, builtins)),
 				fmt.Sprintf("The built-in templates are %s. A file's name contains a slash or ends in .tmpl: \"./%s\".", and(builtins), printable(source)))
@@ -191,6 +192,7 @@ func (b *block) readForEach(t *Template) {
 	}
 	t.vars = b.expression("vars", spec{what: "`vars`", allowed: allowed, want: cty.DynamicPseudoType, each: each})
 	b.checkVars(t.vars)
+	b.checkBuiltinVars(t)
 	if b.attrs["destination"] == nil {
 		b.problem(b.at, "a template without `destination`", "Write destination = \"/etc/…\".")
 		return
@@ -227,6 +229,31 @@ func (b *block) checkVars(e *expr) {
 	if t := e.kind; t != cty.DynamicPseudoType && !t.IsObjectType() && !t.IsMapType() {
 		b.wrong("vars", "`vars` must be an object", fmt.Sprintf("It is %s here. Write vars = { name = value }.", typeName(t)))
 	}
+}
+
+// checkBuiltinVars reports vars that a built-in does not take, where their names
+// are written out.
+func (b *block) checkBuiltinVars(t *Template) {
+	known := b.loader.known
+	if t.vars == nil || !t.Builtin() || !slices.Contains(known.Builtins, t.Source) || known.Vars == nil {
+		return
+	}
+	takes := known.Vars(t.Source)
+	pairs, _ := hcl.ExprMap(b.attrs["vars"].Expr)
+	for _, p := range pairs {
+		if k, _ := p.Key.Value(nil); isString(k) && !slices.Contains(takes, k.AsString()) {
+			b.problem(p.Key.Range(), fmt.Sprintf("%s takes no var `%s`%s", t.Source, printable(k.AsString()), didYouMean(k.AsString(), takes)), "It takes "+and(takes)+".")
+		}
+	}
+}
+
+// ConstantVars returns t's vars, if they are the same for every membership.
+func (t *Template) ConstantVars() (vars map[string]any, ok bool) {
+	if t.uses() != 0 {
+		return nil, false
+	}
+	vars, err := t.variables(&scope{})
+	return vars, err == nil
 }
 
 // checkDestination reports a destination that no file can have.

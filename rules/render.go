@@ -51,7 +51,7 @@ const defaultMaxOutput = 4 << 20
 type Template struct {
 	Source string // a built-in's name, or an absolute path, or empty for inline contents
 	Text   string // read at Load; empty for a built-in
-	File   string // where Text begins, for messages about it
+	File   string // where Text begins, or a built-in is named, for messages about it
 	Line   int
 
 	Format                string // empty: the destination tells
@@ -63,7 +63,7 @@ type Template struct {
 	Sensitive             bool
 	MaxOutput             int64 // bytes
 
-	quoted      bool // Text stands in quotes: all of it on Line
+	quoted      bool // Text stands in quotes, or its built-in's name: all of it on Line
 	at          place
 	forEach     *expr // nil: one file
 	destination *expr

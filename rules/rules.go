@@ -35,7 +35,9 @@ func (s *Set) Rule(name string) *Rule {
 // Known is what Load must be told of the world around a rules directory.
 type Known struct {
 	Builtins []string // the built-in templates
-	Formats  []string // the formats of templates; nil: any name is taken
+	// Vars returns the vars that a built-in takes; nil: any are taken.
+	Vars    func(builtin string) []string
+	Formats []string // the formats of templates; nil: any name is taken
 	// Skip lists files to leave out, named as in Problem.File: a rule file
 	// that is listed, and one with a template whose source is.
 	Skip []string

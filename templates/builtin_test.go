@@ -3,10 +3,14 @@ package templates
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -169,5 +173,35 @@ func write(t *testing.T, path string, b []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, b, 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// The vars that a built-in is said to take are those that it asks for, and each
+// is documented.
+func TestBuiltinVars(t *testing.T) {
+	page, err := os.ReadFile("../docs/templates.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range Builtins() {
+		text, _, _ := Builtin(name)
+		_, text, _ = strings.Cut(text, "*/") // it begins with a comment about them
+		asked := map[string]bool{}
+		for _, m := range regexp.MustCompile(`\.Vars[. "]+([a-z_]+)`).FindAllStringSubmatch(text, -1) {
+			asked[m[1]] = true
+		}
+		if strings.Contains(text, "promLabels $m $.Vars") {
+			asked["tags"], asked["labels"] = true, true
+		}
+		if diff := cmp.Diff(slices.Sorted(maps.Keys(asked)), slices.Sorted(slices.Values(BuiltinVars(name)))); diff != "" {
+			t.Errorf("%s (-asked for +declared):\n%s", name, diff)
+		}
+		_, section, _ := strings.Cut(string(page), "### "+name+"\n")
+		section, _, _ = strings.Cut(section, "\n### ")
+		for _, v := range BuiltinVars(name) {
+			if !strings.Contains(section, "`"+v+"`") {
+				t.Errorf("docs/templates.md does not have the var %s of %s", v, name)
+			}
+		}
 	}
 }

@@ -19,6 +19,9 @@ type Error struct {
 	// EachKey says that what cannot be printed is .Each.Key, which may come
 	// from a member: this file cannot be made, those of other keys can.
 	EachKey bool
+	// NoVar is the var that is printed and that there is not; empty: another
+	// mistake.
+	NoVar string
 }
 
 func (e *Error) Error() string {

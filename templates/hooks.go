@@ -106,7 +106,9 @@ func (r *run) noVar(h *hole, expr, name string) *Error {
 		has = "it has " + bounded(strings.Join(names, ", "))
 	}
 	hint := cmp.Or(didYouMean(name, names), "say what to print instead: `default`")
-	return r.t.errorf(int(h.pos), hint, "cannot print %s: .Vars has no %s; %s", expr, quoted(name), has)
+	e := r.t.errorf(int(h.pos), hint, "cannot print %s: .Vars has no %s; %s", expr, quoted(name), has)
+	e.NoVar = name
+	return e
 }
 
 // quoted returns a value for messages.
