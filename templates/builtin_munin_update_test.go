@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	gocmp "github.com/google/go-cmp/cmp"
+
 	"muster/cluster"
 )
 
@@ -121,34 +123,52 @@ func (h *muninHome) log(name string) string {
 	return string(text)
 }
 
-// munin-update fetches from real munin-nodes whom the built-in names, one of
-// them by IPv6, as the user munin.
+// munin-update fetches from real munin-nodes for all whom the built-in names,
+// every second one of them by IPv6, as the user munin. Each takes it a good part
+// of a second, so 500 are for its parser alone: TestMuninTakesBuiltin.
 func TestMuninFetches(t *testing.T) {
 	needMunin(t)
 	node := program(t, "munin-node")
 	h := newMuninHome(t)
-	members := []cluster.Member{
-		{Name: "four", Addr: netip.MustParseAddr("127.0.0.1"), Tags: map[string]string{"munin-group": "web"}},
-		{Name: "six.example", Addr: netip.MustParseAddr("::1"), Tags: map[string]string{}},
-	}
 	l, err := net.Listen("tcp", "[::1]:0") // one port for both addresses
 	if err != nil {
 		t.Fatal(err)
 	}
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
-	for _, m := range members {
-		h.node(node, m, uint16(port))
+	addrs := []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()}
+	for i, name := range []string{"four", "six.example"} {
+		h.node(node, cluster.Member{Name: name, Addr: addrs[i]}, uint16(port))
 	}
-	hosts := renderBuiltin(t, "munin-hosts", Data{Rule: "r", Members: members, Vars: map[string]any{"port": port}}).Bytes
-	h.write("munin.conf", "dbdir %[1]s/db\nhtmldir %[1]s/html\nlogdir %[1]s/log\nrundir %[1]s/run\n%[2]s", h.dir, hosts)
-	out, err := h.command(muninUpdate, "--config_file", filepath.Join(h.dir, "munin.conf"), "--nofork").CombinedOutput()
-	if err != nil {
-		t.Fatalf("munin-update: %v\n%s", err, out)
-	}
-	for _, want := range []string{"web/four-answer-v-g.rrd", "muster/six.example-answer-v-g.rrd"} {
-		if _, err := os.Stat(filepath.Join(h.dir, "db", want)); err != nil {
-			t.Errorf("%v\n%s\n%s", err, out, h.log("munin-update"))
+	for _, n := range []int{0, 1, 3, 30} {
+		var members []cluster.Member
+		want := map[string]bool{}
+		for i := range n {
+			m := cluster.Member{Name: fmt.Sprintf("n%d-%d.example", n, i), Addr: addrs[i%2], Tags: map[string]string{}}
+			group := "muster"
+			if i%3 == 0 {
+				group, m.Tags["munin-group"] = "web", "web"
+			}
+			members = append(members, m)
+			want[filepath.Join(h.dir, "db", group, m.Name+"-answer-v-g.rrd")] = true
+		}
+		cluster.SortMembers(members)
+		hosts := renderBuiltin(t, "munin-hosts", Data{Rule: "r", Members: members, Vars: map[string]any{"port": port}}).Bytes
+		h.write("munin.conf", "dbdir %[1]s/db\nhtmldir %[1]s/html\nlogdir %[1]s/log\nrundir %[1]s/run\n%[2]s", h.dir, hosts)
+		out, err := h.command(muninUpdate, "--config_file", filepath.Join(h.dir, "munin.conf")).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%d members: munin-update: %v\n%s", n, err, out)
+		}
+		files, err := filepath.Glob(filepath.Join(h.dir, "db", "*", fmt.Sprintf("n%d-*.rrd", n)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]bool{}
+		for _, f := range files {
+			got[f] = true
+		}
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Fatalf("%d members (-want +got):\n%.2000s\n%s\n%.4000s", n, diff, out, h.log("munin-update"))
 		}
 	}
 }
