@@ -134,35 +134,39 @@ func TestWhateverMembersSayToPlays(t *testing.T) {
 		}
 	})
 	rapid.Check(t, func(t *rapid.T) {
-		honest := member("Web1.example", "10.0.0.1", map[string]string{"role": "the-group"})
-		others := rapid.SliceOfDistinct(generated, func(m cluster.Member) string { return m.Name }).Draw(t, "members")
-		plays := Plays{Tag: "role", Names: []string{"the-group", "web"}, Patterns: []*regexp.Regexp{regexp.MustCompile("")}}
-		inv, _ := For(append(others, honest), true, plays)
-		hosts, groups := readINI(t, inv.INI())
-		if diff := cmp.Diff(inv.Groups, groups); diff != "" {
-			t.Fatalf("groups (-want +got):\n%s", diff)
-		}
-		if !slices.Equal(slices.Sorted(maps.Keys(hosts)), slices.Sorted(maps.Keys(inv.Hosts))) || hosts[honest.Name] != "10.0.0.1" {
-			t.Fatalf("hosts %v", hosts)
-		}
-		namesake := slices.ContainsFunc(others, func(m cluster.Member) bool { return m.Name == "the-group" })
-		if slices.Contains(groups["the-group"], honest.Name) == namesake {
-			t.Fatalf("the honest member is in %v", groups)
-		}
-		for _, name := range []string{"all", "ungrouped", "_meta", "localhost"} {
-			if _, there := groups[name]; there {
-				t.Fatalf("group %q", name)
-			}
-		}
-		// In YAML and JSON no host is called like a group.
-		bare, _ := inv.WithoutNamesakes()
-		if diff := cmp.Diff(bare, readYAML(t, bare.YAML()), cmp.Transformer("", func(hosts []string) string { return strings.Join(hosts, " ") })); diff != "" {
-			t.Fatalf("YAML (-want +got):\n%s\n%s", diff, bare.YAML())
-		}
-		for name := range bare.Hosts {
-			if _, group := bare.Groups[name]; group {
-				t.Fatalf("host and group %q", name)
-			}
-		}
+		mustHoldForPlays(t, rapid.SliceOfDistinct(generated, func(m cluster.Member) string { return m.Name }).Draw(t, "members"))
 	})
+}
+
+// mustHoldForPlays checks what holds for any members beside an honest one.
+func mustHoldForPlays(t rapid.TB, others []cluster.Member) {
+	honest := member("Web1.example", "10.0.0.1", map[string]string{"role": "the-group"})
+	plays := Plays{Tag: "role", Names: []string{"the-group", "web"}, Patterns: []*regexp.Regexp{regexp.MustCompile("")}}
+	inv, _ := For(append(others, honest), true, plays)
+	hosts, groups := readINI(t, inv.INI())
+	if diff := cmp.Diff(inv.Groups, groups); diff != "" {
+		t.Fatalf("groups (-want +got):\n%s", diff)
+	}
+	if !slices.Equal(slices.Sorted(maps.Keys(hosts)), slices.Sorted(maps.Keys(inv.Hosts))) || hosts[honest.Name] != "10.0.0.1" {
+		t.Fatalf("hosts %v", hosts)
+	}
+	namesake := slices.ContainsFunc(others, func(m cluster.Member) bool { return m.Name == "the-group" })
+	if slices.Contains(groups["the-group"], honest.Name) == namesake {
+		t.Fatalf("the honest member is in %v", groups)
+	}
+	for _, name := range []string{"all", "ungrouped", "_meta", "localhost"} {
+		if _, there := groups[name]; there {
+			t.Fatalf("group %q", name)
+		}
+	}
+	// In YAML and JSON no host is called like a group.
+	bare, _ := inv.WithoutNamesakes()
+	if diff := cmp.Diff(bare, readYAML(t, bare.YAML()), cmp.Transformer("", func(hosts []string) string { return strings.Join(hosts, " ") })); diff != "" {
+		t.Fatalf("YAML (-want +got):\n%s\n%s", diff, bare.YAML())
+	}
+	for name := range bare.Hosts {
+		if _, group := bare.Groups[name]; group {
+			t.Fatalf("host and group %q", name)
+		}
+	}
 }
