@@ -105,17 +105,20 @@ func printableLines(s string) []string {
 	return lines
 }
 
-// ago says how long ago t was, in the largest unit that fits.
+// ago says how long ago t was, in the largest unit that fits. Nobody wants less
+// than a second.
 func ago(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return short(time.Since(t)) + " ago"
+	return short(time.Since(t).Truncate(time.Second)) + " ago"
 }
 
 // short is d in one unit, as a person would say it.
 func short(d time.Duration) string {
 	switch {
+	case d == 0:
+		return "0s"
 	case d < time.Millisecond:
 		return fmt.Sprintf("%dµs", d.Microseconds())
 	case d < time.Second:
