@@ -18,10 +18,10 @@ const (
 
 // A Problem is one mistake in a file, with its place and what to do about it.
 type Problem struct {
-	Severity string `json:"severity"`       // Error or Warning
-	File     string `json:"file,omitempty"` // empty: no file to blame
-	Line     int    `json:"line,omitempty"` // from 1; 0: the file as a whole
-	Column   int    `json:"column,omitempty"`
+	Severity string `json:"severity"`         // Error or Warning
+	File     string `json:"file,omitempty"`   // empty: no file to blame
+	Line     int    `json:"line,omitempty"`   // from 1; 0: the file as a whole
+	Column   int    `json:"column,omitempty"` // from 1; 0: the line as a whole
 	Rule     string `json:"rule,omitempty"`   // the rule it stands in, or would
 	Summary  string `json:"summary"`          // what is wrong
 	Detail   string `json:"detail,omitempty"` // what to do
@@ -67,8 +67,11 @@ func (p Problem) Error() string {
 }
 
 func (p Problem) where() string {
-	if p.File == "" || p.Line == 0 {
+	switch {
+	case p.File == "" || p.Line == 0:
 		return p.File
+	case p.Column == 0:
+		return fmt.Sprintf("%s:%d", p.File, p.Line)
 	}
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 }
