@@ -22,7 +22,14 @@
 # It exits with 0 when all is done, with 1 when something is in the way, and
 # with 2 when it was called wrongly.
 set -eu
+umask 022
+unset CDPATH
 export LC_ALL=C
+# What is cleaned up on EXIT is so after a signal, too: dash would not.
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 141' PIPE
+trap 'exit 143' TERM
 
 say() { printf '%s\n' "$*"; }
 fail() {
@@ -58,9 +65,10 @@ while [ $# -gt 0 ]; do
   shift
 done
 action=${action:-install}
+case $from in -*) from=./$from ;; esac
 [ -z "$root" ] || [ -d "$root" ] || fail "use $root as a system: there is no such directory"
 [ "$(id -u)" -eq 0 ] || fail "$action muster as this user: run this as root, with sudo for example"
-if [ -n "$root" ]; then root=$(cd "$root" && pwd) && root=${root%/}; fi
+if [ -n "$root" ]; then root=$(cd -- "$root" && pwd -P) && root=${root%/}; fi
 
 unit=/usr/lib/systemd/system/muster.service
 wanted=/etc/systemd/system/multi-user.target.wants/muster.service
@@ -70,6 +78,16 @@ systemd_runs() { [ -z "$root" ] && [ -d /run/systemd/system ]; }
 
 # inside runs a command in the system that this is about.
 inside() { if [ -n "$root" ]; then chroot "$root" "$@"; else "$@"; fi; }
+
+# stay_inside fails where a link in an image leads out of it: absolute ones lead
+# to what is this system's own, as long as this is outside.
+stay_inside() {
+  [ -n "$root" ] || return 0
+  for name; do
+    real=$(realpath -m -- "$root$name") || fail "tell where $root$name leads"
+    case $real/ in "$root"/*) ;; *) fail "use $root$name: a link leads out of $root, to $real; make it a relative one" ;; esac
+  done
+}
 
 # package_status is what dpkg knows of muster: "installed", "config-files" when
 # only its configuration is left, or nothing.
@@ -103,7 +121,7 @@ verify() {
   [ -r "$from/SHA256SUMS" ] || fail "read $from/SHA256SUMS: without it nobody knows whether the files are whole"
   for file; do
     [ -r "$from/$file" ] || fail "find $file in $from: get it from where the rest is from"
-    want=$(awk -v file="$file" '{ name = $2; sub(/^\*/, "", name) } name == file { print $1 }' "$from/SHA256SUMS")
+    want=$(awk -v file="$file" '{ name = $2; sub(/^\*/, "", name) } name == file { print $1 }' <"$from/SHA256SUMS")
     [ -n "$want" ] || fail "trust $from/$file: SHA256SUMS does not have it"
     have=$(sha256sum <"$from/$file")
     [ "${have%% *}" = "$want" ] || fail "trust $from/$file: its SHA-256 is ${have%% *}, in SHA256SUMS it is $want; get it again"
@@ -114,14 +132,15 @@ verify() {
 install_package() {
   deb=$1
   verify "$deb"
+  stay_inside /tmp /usr/bin/muster /usr/sbin/policy-rc.d
   version=$(dpkg-deb -f "$from/$deb" Version) || fail "read $from/$deb"
-  copy=$(mktemp "$root/tmp/muster-XXXXXX") # inside the system
-  trap 'rm -f "$copy" "$copy.muster"' EXIT
-  cp "$from/$deb" "$copy"
-  deb_inside=${copy#"$root"}
+  temp=$(mktemp -d "$root/tmp/muster-XXXXXX") # inside the system, and nobody else's
+  trap 'rm -rf "$temp"' EXIT
+  cp "$from/$deb" "$temp/muster.deb"
+  deb_inside=${temp#"$root"}/muster.deb
   inside dpkg --no-act -i "$deb_inside" >/dev/null || fail "install $deb: dpkg would not"
-  dpkg-deb --fsys-tarfile "$copy" | tar -xOf - ./usr/bin/muster >"$copy.muster" || fail "find usr/bin/muster in $deb"
-  if packaged && [ "$(dpkg_field muster Version)" = "$version" ] && cmp -s "$copy.muster" "$root/usr/bin/muster"; then
+  dpkg-deb --fsys-tarfile "$temp/muster.deb" | tar -xOf - ./usr/bin/muster >"$temp/muster" || fail "find usr/bin/muster in $deb"
+  if packaged && [ "$(dpkg_field muster Version)" = "$version" ] && cmp -s "$temp/muster" "$root/usr/bin/muster"; then
     say "muster $version is installed from $deb: nothing to do."
     return
   fi
@@ -131,7 +150,7 @@ install_package() {
   if [ -n "$dry" ]; then return; fi
   policy=$root/usr/sbin/policy-rc.d # maintainer scripts ask it before they start anything
   if { [ -z "$start" ] || [ -n "$root" ]; } && [ ! -e "$policy" ]; then
-    trap 'rm -f "$copy" "$copy.muster" "$policy"' EXIT
+    trap 'rm -rf "$temp" "$policy"' EXIT
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod 0755 "$policy"
   fi
@@ -146,6 +165,7 @@ install_binary() {
   binary=$1
   ! packaged || fail "install $binary: muster is installed as a package; put its .deb here, or run \`install.sh uninstall\` first"
   verify "$binary" muster.service muster.hcl
+  stay_inside /usr/bin/muster "$unit" /etc/muster/muster.hcl /etc/muster/rules.d /var/lib/muster "${wanted%/*}"
   files="/usr/bin/muster 0755 $binary
 $unit 0644 muster.service"
   [ -e "$root/etc/muster/muster.hcl" ] || files="$files
@@ -253,6 +273,7 @@ uninstall_muster() {
   there='' package=$(package_status)
   if [ "$package" = config-files ] && [ -z "$purge" ]; then package=''; fi
   for path in $mine; do
+    stay_inside "${path%/*}" # a link itself is removed, not what it leads to
     if [ -e "$root$path" ] || [ -L "$root$path" ]; then there="$there $path"; fi
   done
   if [ -z "$there$package" ]; then
@@ -279,6 +300,8 @@ uninstall_muster() {
 
 # prepare_image makes sure that each clone becomes a node of its own.
 prepare_image() {
+  unprivileged=/var/lib/muster-unprivileged # its directory is user muster's: follow no link there
+  stay_inside /usr/bin/muster /etc/muster/muster.hcl /etc/machine-id /var/lib/dbus /var/lib/systemd /var/lib/muster "$unprivileged"
   config=$root/etc/muster/muster.hcl
   [ -e "$root/usr/bin/muster" ] || fail "prepare ${root:-this system}: muster is not installed there; run \`install.sh install\` first"
   grep -Eq '^[[:space:]]*node_name[[:space:]]*=[[:space:]]*"auto"' "$config" 2>/dev/null ||
@@ -286,17 +309,25 @@ prepare_image() {
   grep -Eq '^[[:space:]]*(discover|start_join|retry_join)[[:space:]]*=' "$config" ||
     fail "prepare ${root:-this system}: no clone would find the others; write cluster { discover = \"NAME\" } into $config"
   say "This makes ${root:-this system} an image for any number of nodes:"
-  if systemd_runs; then say "  stop     muster.service, until the next start of the system"; fi
+  if systemd_runs; then say "  stop     the agent, until the next start of the system"; fi
   say "  empty    /etc/machine-id; systemd makes a new one at the first start, and muster the node's name of it"
-  say "  remove   /var/lib/dbus/machine-id, /var/lib/systemd/random-seed and what is in /var/lib/muster"
+  say "  remove   /var/lib/dbus/machine-id, /var/lib/systemd/random-seed,"
+  say "           what is in /var/lib/muster, and $unprivileged/state"
   if [ -n "$dry" ]; then return; fi
-  if systemd_runs; then systemctl stop muster || fail "stop the agent: see \`systemctl status muster\`"; fi
+  if systemd_runs; then
+    systemctl stop muster || fail "stop the agent: see \`systemctl status muster\`"
+    if [ -e "${unit%/*}/muster-unprivileged.service" ]; then
+      systemctl stop muster-unprivileged || fail "stop the agent: see \`systemctl status muster-unprivileged\`"
+    fi
+  fi
   : >"$root/etc/machine-id" || fail "empty $root/etc/machine-id"
   rm -f "$root/var/lib/dbus/machine-id" "$root/var/lib/systemd/random-seed"
-  if [ -d "$root/var/lib/muster" ]; then find "$root/var/lib/muster" -mindepth 1 -delete; fi
+  if [ -d "$root/var/lib/muster" ]; then find "$root/var/lib/muster/" -mindepth 1 -delete; fi
+  rm -rf "$root$unprivileged/state"
   if [ -z "$root" ]; then say "Done. Now switch off, and copy the card before it is started again."; else say "Done."; fi
 }
 
+stay_inside /var/lib/dpkg/status
 case $action in
 install) install_muster ;;
 uninstall) uninstall_muster ;;
