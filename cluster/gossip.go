@@ -57,6 +57,9 @@ const (
 	// maxStream bounds an answer over TCP, in bytes: memberlist's own bound of
 	// a state, and of what it comes to when it is not compressed any more.
 	maxStream, maxInflated = 20 << 20, 40 << 20
+	// maxUnpacked bounds what a packet comes to, in bytes: twice what one can
+	// carry. memberlist would inflate 31 kB to 40 MB.
+	maxUnpacked = 128 << 10
 	// sealOverhead is what encryption adds: a version, a nonce and a tag.
 	sealOverhead = 1 + 12 + 16
 )
@@ -109,8 +112,8 @@ func aead(key []byte) cipher.AEAD {
 }
 
 // decompressed returns a message, not empty, as it was before it was
-// compressed.
-func decompressed(message []byte) ([]byte, error) {
+// compressed, if it had at most most bytes then.
+func decompressed(message []byte, most int64) ([]byte, error) {
 	if len(message) == 0 {
 		return nil, fmt.Errorf("%w: an empty message", errForeign)
 	}
@@ -123,11 +126,37 @@ func decompressed(message []byte) ([]byte, error) {
 	}
 	r := lzw.NewReader(bytes.NewReader(c.Buf), lzw.LSB, 8)
 	defer r.Close()
-	plain, err := io.ReadAll(io.LimitReader(r, maxInflated))
+	plain, err := io.ReadAll(io.LimitReader(r, most+1))
+	if int64(len(plain)) > most {
+		return nil, fmt.Errorf("%w: it inflates to more than %d bytes", errForeign, most)
+	}
 	if err != nil || len(plain) == 0 {
 		return nil, fmt.Errorf("%w: compressed, and not to be read", errForeign)
 	}
 	return plain, nil
+}
+
+// unpacked returns the messages in a packet that is not encrypted. A node makes
+// one of several, then compresses it, then adds a checksum, so that none of
+// them can hold others.
+func unpacked(packet []byte) ([][]byte, error) {
+	if len(packet) > 5 && packet[0] == mlChecksum {
+		packet = packet[5:]
+	}
+	plain, err := decompressed(packet, maxUnpacked)
+	if err != nil {
+		return nil, err
+	}
+	parts := [][]byte{plain}
+	if plain[0] == mlCompound {
+		parts = compounded(plain[1:])
+	}
+	for _, part := range parts {
+		if len(part) > 0 && (part[0] == mlCompress || part[0] == mlCompound) {
+			return nil, fmt.Errorf("%w: messages inside one another", errForeign)
+		}
+	}
+	return parts, nil
 }
 
 // compounded takes apart a packet of several messages: how many there are, in

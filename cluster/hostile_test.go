@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"bytes"
+	"compress/lzw"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -234,4 +235,29 @@ func TestMaxMembers(t *testing.T) {
 	}
 	n.wait("five members", func(v cluster.View) bool { return len(v.Members) == 5 })
 	eventually(t, "sixteen are refused", func() bool { return n.Info().Refused[cluster.RefusedTooMany] == 16 })
+}
+
+// Packets that memberlist would inflate to gigabytes cost next to nothing: the
+// node answers probes meanwhile.
+func TestInflatingPackets(t *testing.T) {
+	n := target(t, cluster.Config{})
+	var buf bytes.Buffer
+	w := lzw.NewWriter(&buf, lzw.LSB, 8)
+	if _, err := w.Write(bytes.Repeat([]byte{4}, 39<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	const all = 50
+	bomb := clustertest.Compressed(buf.Bytes())
+	for range all {
+		if err := clustertest.Send(n.Info().Bind, bomb); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p := probe(t, cluster.Config{Name: "prober"}, n.Info().Bind); p.UDP.Way != cluster.Open {
+		t.Errorf("meanwhile it answers so: %+v", p)
+	}
+	eventually(t, "refused", func() bool { return n.Info().Refused[cluster.RefusedMessage] > 0 })
 }

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hashicorp/memberlist"
 	"github.com/hashicorp/serf/serf"
 )
 
@@ -80,7 +81,10 @@ func (n *Node) begin(ctx context.Context, epoch uint64) (*incarnation, error) {
 	maps.Copy(peers, n.living())
 	delete(peers, n.c.Name)
 
-	t, err := listen(e, n.serfLog)
+	t, err := listen(e, &sieve{
+		keys: n.keys, packets: make(chan *memberlist.Packet),
+		refuse: func(sender string, err error) { n.door.refuse(RefusedMessage, sender, err) },
+	}, n.serfLog)
 	if err != nil {
 		return nil, err
 	}

@@ -151,7 +151,7 @@ func (p prober) read(r *bufio.Reader) ([]byte, error) {
 		start, _ := r.Peek(min(max(r.Buffered(), 1), 40))
 		return nil, fmt.Errorf("%w: it answers with %s", errForeign, quote(string(kind)+string(start)))
 	}
-	if body, err = decompressed(body); err != nil {
+	if body, err = decompressed(body, maxInflated); err != nil {
 		return nil, err
 	}
 	if body[0] == mlError {

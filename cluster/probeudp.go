@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"time"
 )
 
@@ -99,30 +100,9 @@ func (p prober) acknowledges(packet []byte, sequence uint32) bool {
 		}
 		packet = plain
 	}
-	return holdsAck(packet, sequence, 4)
-}
-
-// holdsAck looks for the answer in a message, or in those that it holds, depth
-// of them inside each other at most.
-func holdsAck(message []byte, sequence uint32, depth int) bool {
-	if len(message) == 0 || depth == 0 {
-		return false
-	}
-	switch message[0] {
-	case mlAck:
+	messages, err := unpacked(packet)
+	return err == nil && slices.ContainsFunc(messages, func(m []byte) bool {
 		var ack ackMessage
-		return decode(message[1:], &ack) == nil && ack.SeqNo == sequence
-	case mlChecksum:
-		return len(message) > 5 && holdsAck(message[5:], sequence, depth-1)
-	case mlCompress:
-		plain, err := decompressed(message)
-		return err == nil && holdsAck(plain, sequence, depth-1)
-	case mlCompound:
-		for _, part := range compounded(message[1:]) {
-			if holdsAck(part, sequence, depth-1) {
-				return true
-			}
-		}
-	}
-	return false
+		return len(m) > 0 && m[0] == mlAck && decode(m[1:], &ack) == nil && ack.SeqNo == sequence
+	})
 }

@@ -14,12 +14,12 @@ import (
 	"github.com/hashicorp/memberlist"
 )
 
-// A transport is memberlist's own over UDP and TCP with four differences: it
+// A transport is memberlist's own over UDP and TCP with five differences: it
 // runs prepare at the one moment when memberlist's configuration is complete
 // and none of its goroutines runs; it goes only where an address says, never
 // where a resolver does (members choose the addresses that replies go to);
-// its dialling ends when the node stops; and it tells of
-// packets that the host itself refuses to send.
+// its dialling ends when the node stops; it tells of packets that the host
+// itself refuses to send; and what comes in goes through a sieve.
 type transport struct {
 	*memberlist.NetTransport
 	advertise netip.AddrPort
@@ -27,13 +27,17 @@ type transport struct {
 	prepare   func()
 	unsent    func(name string) // told to whom a packet could not be sent
 	once      sync.Once
+	sieve     *sieve
+	sieving   sync.WaitGroup
 
-	ctx  context.Context // of everything dialled
-	stop context.CancelFunc
+	ctx    context.Context // of everything dialled, and of what goes through the sieve
+	stop   context.CancelFunc
+	closed chan struct{} // nothing is read any more
+	down   sync.Once
 }
 
-// listen opens the transport at e.
-func listen(e endpoint, logger *log.Logger) (*transport, error) {
+// listen opens the transport at e; what comes in is for sieve to let through.
+func listen(e endpoint, sieve *sieve, logger *log.Logger) (*transport, error) {
 	var nt *memberlist.NetTransport
 	var err error
 	// A free port of TCP's may be taken in UDP's space: try some.
@@ -56,7 +60,9 @@ func listen(e endpoint, logger *log.Logger) (*transport, error) {
 		advertise = netip.AddrPortFrom(advertise.Addr(), uint16(nt.GetAutoBindPort()))
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	return &transport{NetTransport: nt, advertise: advertise, found: e.found, ctx: ctx, stop: stop}, nil
+	t := &transport{NetTransport: nt, advertise: advertise, found: e.found, sieve: sieve, ctx: ctx, stop: stop, closed: make(chan struct{})}
+	t.sieving.Go(func() { sieve.run(ctx, nt.PacketCh(), t.closed) })
+	return t, nil
 }
 
 // probeBind returns the system's own error for binding to addr, else err.
@@ -102,6 +108,9 @@ func (t *transport) WriteToAddress(b []byte, a memberlist.Address) (time.Time, e
 	return at, err
 }
 
+// PacketCh is where memberlist takes packets from.
+func (t *transport) PacketCh() <-chan *memberlist.Packet { return t.sieve.packets }
+
 func (t *transport) WriteTo(b []byte, addr string) (time.Time, error) {
 	return t.WriteToAddress(b, memberlist.Address{Addr: addr})
 }
@@ -135,5 +144,8 @@ func (t *transport) DialTimeout(addr string, timeout time.Duration) (net.Conn, e
 
 func (t *transport) Shutdown() error {
 	t.stop()
-	return t.NetTransport.Shutdown()
+	err := t.NetTransport.Shutdown() // it waits for what it has read to be taken
+	t.down.Do(func() { close(t.closed) })
+	t.sieving.Wait()
+	return err
 }

@@ -105,6 +105,14 @@ func Compound(msgs ...[]byte) []byte {
 	return out
 }
 
+// Compressed returns a message that was compressed by LZW, as memberlist does.
+func Compressed(buf []byte) []byte {
+	return encode(msgCompress, struct {
+		Algo uint8
+		Buf  []byte
+	}{Buf: buf})
+}
+
 // Send sends each message to a node as a UDP packet of its own.
 func Send(to string, msgs ...[]byte) error {
 	conn, err := net.Dial("udp", to)
