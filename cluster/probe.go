@@ -79,6 +79,7 @@ type prober struct {
 	keys *memberlist.Keyring // nil: none
 	from netip.Addr          // to send from; unspecified or invalid: any
 	port uint16              // of UDP, to send from; 0: any
+	most int                 // of the members that it knows are read
 }
 
 // Probe probes the node at addr, "host[:port]", with c's key and from the
@@ -92,7 +93,7 @@ func (c Config) Probe(ctx context.Context, addr string, alone bool) (Probe, erro
 	if err != nil {
 		return Probe{}, fmt.Errorf("cannot probe %q: %w", addr, err)
 	}
-	p := prober{to: to}
+	p := prober{to: to, most: c.MaxMembers}
 	if p.keys, err = c.keyring(); err != nil {
 		return Probe{}, err
 	}

@@ -70,7 +70,7 @@ func (p prober) members(ctx context.Context) []Member {
 		return nil
 	}
 	seen := []Member{}
-	for range head.Nodes {
+	for range min(head.Nodes, p.most) { // there may be as many bytes as states
 		var s stateMessage
 		if states.Decode(&s) != nil {
 			return nil

@@ -55,6 +55,26 @@ func (fs Findings) Healthy() bool {
 	return !slices.ContainsFunc(fs, func(f Finding) bool { return f.Level == Problem })
 }
 
+// most is how many findings of one check are told: what members say can make
+// any number of them.
+const most = 20
+
+// shortened is what one check has found, the worst of it if there is much.
+func (fs Findings) shortened() Findings {
+	if len(fs) <= most {
+		return fs
+	}
+	slices.SortStableFunc(fs, func(a, b Finding) int {
+		return cmp.Compare(slices.Index(Levels, a.Level), slices.Index(Levels, b.Level))
+	})
+	next := fs[most-1]
+	rest := Finding{Check: next.Check, Level: next.Level, Text: fmt.Sprintf("and %d more", len(fs)-most+1)}
+	if next.Remedy != "" {
+		rest.Remedy = "Begin with those above, and look again."
+	}
+	return append(fs[:most-1:most-1], rest)
+}
+
 // Count returns how many of fs are of a level.
 func (fs Findings) Count(l Level) (n int) {
 	for _, f := range fs {
@@ -99,7 +119,7 @@ func Examine(ctx context.Context, c Config) Findings {
 	found := make([]Findings, len(parts))
 	var wg sync.WaitGroup
 	for i, part := range parts {
-		wg.Go(func() { found[i] = part(ctx) })
+		wg.Go(func() { found[i] = part(ctx).shortened() })
 	}
 	wg.Wait()
 	return slices.Concat(found...)

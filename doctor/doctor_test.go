@@ -223,3 +223,42 @@ func TestExamineWithoutAnAgent(t *testing.T) {
 	}
 	remedied(t, found)
 }
+
+// However much there is to say, because members say much, one check says so
+// much of it, the worst first, and how much more there is.
+func TestFindingsAreFew(t *testing.T) {
+	var all Findings
+	for range 1000 {
+		all = append(all, Finding{Check: "clock", Level: Warning, Text: "w", Remedy: "r"})
+	}
+	all = append(all, Finding{Check: "clock", Level: Problem, Text: "p", Remedy: "r"})
+	got := all.shortened()
+	remedied(t, got)
+	if len(got) != most || got[0].Level != Problem || got[most-1].Text != "and 982 more" || got[most-1].Level != Warning {
+		t.Errorf("%d findings, %+v to %+v", len(got), got[0], got[len(got)-1])
+	}
+	few := slices.Repeat(Findings{{Check: "tcp", Level: OK}, {Check: "udp", Level: Problem, Remedy: "r"}}, most/2)
+	if got := slices.Clone(few).shortened(); !cmp.Equal(got, few) {
+		t.Errorf("few became %+v", got)
+	}
+	var nodesOf nodes.Report
+	for range 1000 {
+		nodesOf.Nodes = append(nodesOf.Nodes, nodes.Node{Name: "x", Clock: &nodes.Clock{Offset: time.Hour}})
+	}
+	client := func(context.Context) (nodes.Report, error) { return nodesOf, nil }
+	found := Examine(t.Context(), Config{
+		Status:  func(context.Context) (agent.Status, error) { return agent.Status{}, nil },
+		Members: func(context.Context) ([]cluster.Member, error) { return nil, nil },
+		Nodes:   client,
+		Keys:    func(context.Context) (cluster.KeyReport, error) { return cluster.KeyReport{}, errors.New("none") },
+	})
+	n := 0
+	for _, f := range found {
+		if f.Check == "clock" {
+			n++
+		}
+	}
+	if n != most {
+		t.Errorf("an examination has %d findings about clocks, want %d", n, most)
+	}
+}
