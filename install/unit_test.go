@@ -78,7 +78,7 @@ func TestUnitKeepsItsPromises(t *testing.T) {
 	}
 	for name, own := range map[string][]string{
 		"muster.service":              {"StateDirectory=muster", "Delegate=yes"},
-		"muster-unprivileged.service": {"User=muster", "CapabilityBoundingSet=", "Conflicts=muster.service"},
+		"muster-unprivileged.service": {"User=muster", "CapabilityBoundingSet=", "Conflicts=muster.service", "After=muster.service"},
 	} {
 		unit, err := os.ReadFile(name)
 		if err != nil {
