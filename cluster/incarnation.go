@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -82,7 +83,7 @@ func (n *Node) begin(ctx context.Context, epoch uint64) (*incarnation, error) {
 	delete(peers, n.c.Name)
 
 	t, err := listen(e, &sieve{
-		keys: n.keys, packets: make(chan *memberlist.Packet),
+		keys: n.keys, packets: make(chan *memberlist.Packet), conns: make(chan net.Conn),
 		refuse: func(sender string, err error) { n.door.refuse(RefusedMessage, sender, err) },
 	}, n.serfLog)
 	if err != nil {

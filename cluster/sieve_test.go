@@ -4,9 +4,14 @@ import (
 	"bytes"
 	"compress/lzw"
 	"context"
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
+	"io"
 	"net"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/memberlist"
 )
@@ -68,8 +73,8 @@ func TestSieve(t *testing.T) {
 			t.Errorf("%s, encrypted: %v", c.name, err)
 		}
 	}
-	// What nobody can decrypt memberlist refuses, and says so; the padding of the
-	// first way to encrypt ends it.
+	// What nobody can decrypt memberlist refuses, and says so; not what is said
+	// to be encrypted in the first way.
 	if err := (&sieve{keys: keys}).check(ping[1:]); err != nil {
 		t.Errorf("not encrypted: %v", err)
 	}
@@ -77,6 +82,44 @@ func TestSieve(t *testing.T) {
 	old[0] = 0
 	if err := (&sieve{keys: keys}).check(old); err == nil {
 		t.Error("padded with more than there is: it passes")
+	}
+}
+
+// What a node has sent, sent again as if it were encrypted in the first way,
+// does not end another: over TCP, where memberlist itself reads it.
+func TestOldSeal(t *testing.T) {
+	secret := bytes.Repeat([]byte{1}, 16)
+	n, err := Join(Config{Name: "a", Bind: "127.0.0.1:0", EncryptKey: base64.StdEncoding.EncodeToString(secret)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- n.Run(ctx) }()
+	defer func() { cancel(); <-ended }()
+	send := func(version byte, plain []byte) (answer []byte) {
+		head := binary.BigEndian.AppendUint32([]byte{mlEncrypt}, uint32(sealedSize(len(plain))))
+		sealed := seal(secret, plain, head)
+		sealed[0] = version
+		c, err := net.Dial("tcp", n.Info().Bind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := c.Write(append(head, sealed...)); err != nil {
+			t.Fatal(err)
+		}
+		answer, _ = io.ReadAll(c)
+		return answer
+	}
+	for deadline := time.Now().Add(30 * time.Second); strings.HasSuffix(n.Info().Bind, ":0"); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it does not listen")
+		}
+	}
+	send(0, append(encode(mlPing, pingMessage{SeqNo: 1}), 200))
+	if len(send(1, encode(mlPing, pingMessage{SeqNo: 2}))) == 0 {
+		t.Error("it does not answer any more")
 	}
 }
 

@@ -62,6 +62,7 @@ func listen(e endpoint, sieve *sieve, logger *log.Logger) (*transport, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	t := &transport{NetTransport: nt, advertise: advertise, found: e.found, sieve: sieve, ctx: ctx, stop: stop, closed: make(chan struct{})}
 	t.sieving.Go(func() { sieve.run(ctx, nt.PacketCh(), t.closed) })
+	t.sieving.Go(func() { sieve.streams(ctx, nt.StreamCh(), t.closed) })
 	return t, nil
 }
 
@@ -108,8 +109,9 @@ func (t *transport) WriteToAddress(b []byte, a memberlist.Address) (time.Time, e
 	return at, err
 }
 
-// PacketCh is where memberlist takes packets from.
+// PacketCh and StreamCh are where memberlist takes from what has come in.
 func (t *transport) PacketCh() <-chan *memberlist.Packet { return t.sieve.packets }
+func (t *transport) StreamCh() <-chan net.Conn           { return t.sieve.conns }
 
 func (t *transport) WriteTo(b []byte, addr string) (time.Time, error) {
 	return t.WriteToAddress(b, memberlist.Address{Addr: addr})
@@ -124,7 +126,7 @@ func (t *transport) DialAddressTimeout(a memberlist.Address, timeout time.Durati
 	if err != nil {
 		return nil, err
 	}
-	return &dialled{Conn: conn, unhook: context.AfterFunc(t.ctx, func() { conn.Close() })}, nil
+	return &dialled{Conn: &stream{Conn: conn}, unhook: context.AfterFunc(t.ctx, func() { conn.Close() })}, nil
 }
 
 // A dialled connection is closed when its transport stops, at the latest.
