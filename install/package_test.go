@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -69,6 +70,53 @@ func TestPackage(t *testing.T) {
 	} {
 		if !strings.Contains(contents, want) {
 			t.Errorf("the package lacks %s", want)
+		}
+	}
+	root := t.TempDir()
+	run(t, "dpkg-deb", "-x", first, root)
+	manPages(t, filepath.Join(root, "usr/share/man/man1"))
+	manual(t, filepath.Join(root, "usr/share/doc/muster"))
+}
+
+// manPages: what --help says, to be typed as it stands.
+func manPages(t *testing.T, dir string) {
+	t.Helper()
+	for page, want := range map[string][]string{
+		"muster":                 {"\\fBdoctor\\fP\nFind out why", ".SH EXIT STATUS", ".SH FILES", "/run/muster/api.sock"},
+		"muster-agent":           {"\\fB--bind\\fP=ADDR[:PORT]\n", "\\fB--rejoin\\fP\n"},
+		"muster-plan":            {"\\fB--json\\fP\n", "also MUSTER_SOCKET (default /run/muster/api.sock)"},
+		"muster-completion-bash": {"source <(muster completion bash)", "/etc/bash_completion.d/muster"},
+	} {
+		text := run(t, "zcat", filepath.Join(dir, page+".1.gz"))
+		for _, want := range want {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s(1) lacks %q:\n%s", page, want, text)
+			}
+		}
+	}
+}
+
+// manual: the pages that the sample configuration and the man pages speak of,
+// with no link between them that leads nowhere.
+func manual(t *testing.T, dir string) {
+	t.Helper()
+	link := regexp.MustCompile(`\]\(([^)#:]+)[)#]`)
+	pages, err := filepath.Glob(filepath.Join(dir, "docs", "*.md"))
+	if err != nil || len(pages) < 20 {
+		t.Fatalf("the package has only %d pages, %v", len(pages), err)
+	}
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if strings.HasPrefix(m[1], "../") {
+				continue // of the source
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
+				t.Errorf("%s: %v", page, err)
+			}
 		}
 	}
 }

@@ -32,7 +32,7 @@ that muster knows how to serve. DIR is the rules directory, by default the
 configured one.
 
 The rules are not in force: nothing is written, checked or reloaded before
-somebody has read them, put in his own values and deleted the block that says
+somebody has read them, put in their own values and deleted the block that says
 "where = false". Files that are there already stay as they are.`,
 		Example: `  muster init --list
   muster init --for nginx,prometheus

@@ -21,8 +21,8 @@ node's tags have 512 bytes together: room for a dozen services.
 
 Services that are to be published while a check passes stand in muster.hcl.
 
-The last three are about another thing: the list of what a node has been given to
-run, by whatever name, which it keeps and shows in its tag "` + metadata.Tag + `".`,
+Add, remove and where are about another thing: the list of what a node has been
+given to run, by whatever name, which it keeps and shows in its tag "` + metadata.Tag + `".`,
 	}
 	cmd.AddCommand(a.publishCommand(), a.unpublishCommand(), a.searchCommand(), a.listCommand(), a.serviceInfoCommand(),
 		a.serviceAddCommand(metadata.Add), a.serviceAddCommand(metadata.Remove), a.serviceWhereCommand())
