@@ -52,6 +52,7 @@ cross:
 
 # Debian packages, the same bytes from the same commit.
 deb:
+	@rm -f dist/muster_*.deb
 	@for arch in amd64 arm64 armhf; do ./install/deb/build '$(VERSION)' $$arch dist; done
 
 # What a release consists of: tarballs, packages, the installer, and the checksums of all of it.

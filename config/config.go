@@ -167,6 +167,9 @@ func Default() Config {
 // With warnings alone among the problems the Config is good to use.
 func Load(f Flags) (Config, rules.Problems) {
 	l := loader{sources: map[string][]byte{}}
+	if f.Config == "" && f.says("rules", "dir") {
+		l.foreign = DefaultPath
+	}
 	l.muster(cmp.Or(f.Config, DefaultPath), f.Config != "")
 	for _, path := range f.SerfFiles {
 		l.serf(path)

@@ -37,6 +37,11 @@ func (f *Flags) AddPathFlags(fs *pflag.FlagSet) {
 	f.addKeys(fs, "rules", "state")
 }
 
+// says reports whether a flag gives a key a value.
+func (f *Flags) says(block, name string) bool {
+	return slices.ContainsFunc(f.settings, func(s setting) bool { return s.key.block == block && s.key.name == name })
+}
+
 // AddAttachFlag defines --attach, for a command that may ask a Serf agent.
 func (f *Flags) AddAttachFlag(fs *pflag.FlagSet) { f.addKeys(fs, "attach") }
 

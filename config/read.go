@@ -24,6 +24,7 @@ type loader struct {
 	sources  map[string][]byte // by file name, for what the problems show
 	problems rules.Problems
 	files    []string
+	foreign  string // a file that does not count where it may not be read
 }
 
 // A setting is one key that was given a value somewhere. Applied in order,
@@ -94,7 +95,15 @@ func (l *loader) directory(path, ext string, read func(string)) {
 func (l *loader) read(path string) ([]byte, bool) {
 	text, err := rules.ReadFile(path, maxFile)
 	if err != nil {
-		l.fail("%v", err)
+		p := rules.Problem{Severity: rules.Error, Summary: err.Error()}
+		if errors.Is(err, fs.ErrPermission) {
+			p.Detail = "Run this as root, or as a member of the file's group."
+			if path == l.foreign {
+				p.Severity, p.Summary = rules.Warning, p.Summary+"; it does not count"
+				p.Detail = "The rules are this user's own. Where it is to count, run this as root, or as a member of the file's group."
+			}
+		}
+		l.problems = append(l.problems, p)
 		return nil, false
 	}
 	l.sources[path] = text

@@ -17,6 +17,10 @@ import (
 func (e *examination) running(context.Context) Findings {
 	r := report{check: "agent"}
 	if e.status == nil {
+		if e.barred() {
+			r.add(Warning, "Run doctor as root, or as a member of the socket's group: it then sees what the agent sees, and asks it.", "%v", e.failure)
+			return r.found
+		}
 		r.add(Warning, "Start it with `muster agent`, or `systemctl start muster`; if it listens elsewhere say where with --socket. What only a running agent knows is skipped.",
 			"%v", e.failure)
 		return r.found
@@ -49,6 +53,9 @@ func (e *examination) listening(context.Context) Findings {
 		return r.found
 	case e.status != nil:
 		return r.orOK("%s, which the others know as %s", e.status.Node.Bind, e.status.Node.Advertise)
+	case e.barred():
+		r.skip("this user may not ask the agent")
+		return r.found
 	}
 	if e.bound != nil {
 		r.add(Problem, "If another agent, of Serf's own, runs there: follow it with --attach, or stop it. Otherwise say with --bind, --iface or --advertise what to use.", "%v", e.bound)
@@ -140,7 +147,7 @@ func (e *examination) keys(ctx context.Context) Findings {
 		r.skip("no agent runs here to ask the others")
 		return r.found
 	case !e.status.Node.Encrypted:
-		r.add(Warning, "`muster keygen` makes a key: give it to all nodes, with encrypt_key or keyring_file.", "the gossip is not encrypted: anybody in the network can join, and say what he likes")
+		r.add(Warning, "`muster keygen` makes a key: give it to all nodes, with encrypt_key or keyring_file.", "the gossip is not encrypted: anybody in the network can join, and say what they like")
 		return r.found
 	}
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)

@@ -10,7 +10,9 @@ package doctor
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"slices"
 	"strings"
@@ -178,6 +180,10 @@ func (e *examination) rulesDir() string {
 // attached reports whether the agent follows another one, which has the way to
 // the others.
 func (e *examination) attached() bool { return e.Config.Config.Attach != "" }
+
+// barred reports whether an agent may well run, of which this user may not ask
+// anything: whose rights it has is not known then.
+func (e *examination) barred() bool { return errors.Is(e.failure, fs.ErrPermission) }
 
 // A report gathers the findings of one check.
 type report struct {

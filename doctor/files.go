@@ -27,6 +27,10 @@ func (e *examination) destinations(context.Context) Findings {
 		r.skip("there are no rules, or they have mistakes")
 		return r.found
 	}
+	if e.barred() {
+		r.skip("this user may not ask the agent, whose rights count")
+		return r.found
+	}
 	self, dirs := e.self(), map[string]bool{}
 	for _, rule := range e.program.Set.Rules {
 		if !rule.InForce(self) {
@@ -115,6 +119,10 @@ func (e *examination) usable(r *report, what, dir string) bool {
 // state looks at the state directory.
 func (e *examination) state(context.Context) Findings {
 	r, dir := report{check: "state"}, e.Config.Config.State.Dir
+	if e.barred() {
+		r.skip("this user may not ask the agent, whose rights count")
+		return r.found
+	}
 	at, err := e.existing(dir)
 	if err != nil {
 		r.add(Problem, "Choose another with --state.", "cannot look at %s: %v", dir, err)

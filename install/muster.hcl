@@ -117,7 +117,7 @@ cluster {
 
   # Shell lines that run when events occur, as Serf runs them, and a directory
   # of executable NAME.sh, each of which the user event NAME runs; and after
-  # which time one of them is ended. See docs/language.md.
+  # which time one of them is ended. See docs/acting.md.
   # event_handlers = ["member-join,member-failed=roll.sh", "user:deploy=deploy.sh"]
   # handlers_dir = "/etc/muster/handlers.d"
   # handler_timeout = "30s"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 )
@@ -18,6 +19,9 @@ func Dial(ctx context.Context, addr string, o Options) (*Client, error) {
 	o = o.withDefaults()
 	d := net.Dialer{Timeout: o.Timeout}
 	conn, err := d.DialContext(ctx, network, address)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("cannot reach the Serf agent at %s: %w: run this as root or as a member of the socket's group", addr, fs.ErrPermission)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot reach the Serf agent at %s: %s; is one running? %s says where", addr, reason(err), o.setting("--rpc-addr", "attach"))
 	}

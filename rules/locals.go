@@ -24,7 +24,7 @@ func (l *loader) roots() []*block {
 			hints: map[string]string{
 				"test":     "Tests stand in files of their own, called *.test.hcl.",
 				"template": "It stands in a rule, with its members, check and reload: rule \"NAME\" { template { … } }",
-				"cluster":  "It belongs into muster.hcl, not into the rules directory.",
+				"cluster":  "It belongs in muster.hcl, not into the rules directory.",
 			}}
 		if f.test {
 			s = shape{what: "a test file", blocks: map[string][]string{"test": {"name"}, "locals": nil},

@@ -134,7 +134,7 @@ func (c *Client) unreachable(err error) error {
 	}
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("cannot reach the agent at %s: permission denied: run this as root or as a member of the socket's group", c.socket)
+		return fmt.Errorf("cannot reach the agent at %s: %w: run this as root or as a member of the socket's group", c.socket, fs.ErrPermission)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("cannot reach the agent at %s: is it running? start it with `muster agent`, or say where it listens with --socket", c.socket)
 	default:

@@ -56,14 +56,16 @@ somebody has read them, put in their own values and deleted the block that says
 			if order.print {
 				return a.printRuleFiles(order, chosen)
 			}
+			if len(args) > 0 {
+				if err := cmd.Flags().Set("rules", args[0]); err != nil {
+					return err
+				}
+			}
 			cfg, problems := config.Load(order.config)
 			if err := a.printProblems(a.err, problems); err != nil {
 				return err
 			}
 			dir := cfg.Rules.Dir
-			if len(args) > 0 {
-				dir = args[0]
-			}
 			if order.list {
 				return a.listRules(dir, sets)
 			}

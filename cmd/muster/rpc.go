@@ -26,13 +26,21 @@ func (a *app) asksRPC(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&a.rpcAuth, "rpc-auth", "", "`KEY` that the agent's RPC demands; also SERF_RPC_AUTH")
 }
 
-// dial connects to the agent that a command is to ask.
+// dial connects to the agent that a command is to ask. Who may not use the
+// default socket asks where Serf's agent would be, as muster's serves every
+// local user there, too, unless it was told not to.
 func (a *app) dial(ctx context.Context, cmd *cobra.Command) (*rpc.Client, error) {
 	addr, err := a.rpcAddress(cmd)
 	if err != nil {
 		return nil, err
 	}
-	client, err := rpc.Dial(ctx, cmp.Or(addr, serfRPC), rpc.Options{AuthKey: a.rpcKey(cmd)})
+	o := rpc.Options{AuthKey: a.rpcKey(cmd)}
+	client, err := rpc.Dial(ctx, cmp.Or(addr, serfRPC), o)
+	if errors.Is(err, fs.ErrPermission) && addr == a.defaultRPC(cmd) {
+		if client, err := rpc.Dial(ctx, serfRPC, o); err == nil {
+			return client, nil
+		}
+	}
 	if err != nil && addr == "" {
 		return nil, fmt.Errorf("%w. Muster's agent is not running either, there is no %s: start it with `muster agent`, or say where it listens with --socket",
 			err, rpcSocketPath(socketPath(a.socket)))
@@ -74,6 +82,15 @@ func (a *app) rpcAddress(cmd *cobra.Command) (string, error) {
 		return "", fmt.Errorf("cannot reach the agent at %s: is it running? start it with `muster agent`, or say where it listens with --socket or --rpc-addr", a.socket)
 	}
 	return "", nil
+}
+
+// defaultRPC is the address of the socket that is asked if nobody says which
+// agent to ask; empty: somebody does.
+func (a *app) defaultRPC(cmd *cobra.Command) string {
+	if a.rpcAddr != "" || cmd.Flags().Changed("socket") || os.Getenv("SERF_RPC_ADDR") != "" || os.Getenv("MUSTER_SOCKET") != "" {
+		return ""
+	}
+	return "unix:" + rpcSocketPath(socketPath(a.socket))
 }
 
 // exists reports whether there is anything at path, visible or not.

@@ -21,11 +21,13 @@ and without changing anything. DIR is a rules directory to check instead of
 the configured one.`,
 		Args: atMostOne("a directory"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				if err := cmd.Flags().Set("rules", args[0]); err != nil {
+					return err
+				}
+			}
 			cfg, problems := config.Load(flags)
 			dir := cfg.Rules.Dir
-			if len(args) == 1 {
-				dir = args[0]
-			}
 			found := 0
 			program, _, more := agent.Compile(dir)
 			problems = append(problems, more...)

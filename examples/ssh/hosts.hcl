@@ -1,7 +1,7 @@
 # `ssh web1.serf` finds the node web1, wherever it is.
 #
 # Debian's /etc/ssh/ssh_config includes /etc/ssh/ssh_config.d/*.conf. For one
-# user: a destination in his ~/.ssh, an agent of his own, and
+# user: a destination in their ~/.ssh, an agent of their own, and
 # `Include ~/.ssh/muster.conf` at the top of ~/.ssh/config.
 #
 # muster init writes it where it finds: ssh

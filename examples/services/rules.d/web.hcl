@@ -1,6 +1,6 @@
 # nginx sends its traffic to every published web service, on whatever port.
 #
-# Who offers one says so himself: in his muster.hcl, as in ../agent/muster.hcl, or
+# A node that offers one says so itself: in its muster.hcl, as in ../agent/muster.hcl, or
 # with `muster service publish Shop web 8080`. See docs/services.md.
 #
 # In nginx's own configuration, at the http level:
