@@ -142,6 +142,7 @@ func TestUnit(t *testing.T) {
 		{with("UnitFileState", "disabled"), true, Warning, "boot"},
 		{with("NRestarts", "7"), true, Warning, "7 times"},
 		{with("WatchdogUSec", "0"), true, Warning, "without a watchdog"},
+		{with("Id", "muster-unprivileged.service"), true, OK, "muster-unprivileged.service is active"},
 	} {
 		e := &examination{}
 		e.Unit = func(context.Context) (map[string]string, error) { return c.unit, nil }

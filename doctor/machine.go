@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 )
 
@@ -78,21 +79,22 @@ func (e *examination) unit(ctx context.Context) Findings {
 		r.skip("it cannot be asked: %v", err)
 		return r.found
 	}
-	state := fmt.Sprintf("the unit is %s (%s)", u["ActiveState"], u["SubState"])
+	id := cmp.Or(u["Id"], "muster.service")
+	name, state := strings.TrimSuffix(id, ".service"), fmt.Sprintf("%s is %s (%s)", id, u["ActiveState"], u["SubState"])
 	switch {
 	case u["LoadState"] == "not-found":
 		r.skip("there is no unit of muster's")
 		return r.found
 	case u["ActiveState"] == "failed":
-		r.add(Problem, "`journalctl -u muster` says why; then `systemctl reset-failed muster` and start it.", "%s: %s", state, u["Result"])
+		r.add(Problem, "`journalctl -u "+name+"` says why; then `systemctl reset-failed "+name+"` and start it.", "%s: %s", state, u["Result"])
 	case u["ActiveState"] == "active" && e.status == nil:
-		r.add(Problem, "Say where with --socket; run doctor as root; or the agent is stuck: `systemctl restart muster`.", "%s, and no agent answers at %s", state, e.Config.Config.HTTP.Socket)
+		r.add(Problem, "Say where with --socket; run doctor as root; or the agent is stuck: `systemctl restart "+name+"`.", "%s, and no agent answers at %s", state, e.Config.Config.HTTP.Socket)
 	case u["ActiveState"] != "active":
-		r.add(Warning, "`systemctl enable --now muster`", "%s", state)
+		r.add(Warning, "`systemctl enable --now "+name+"`", "%s", state)
 	case u["UnitFileState"] == "disabled":
-		r.add(Warning, "`systemctl enable muster`", "%s, and will not be started at boot", state)
+		r.add(Warning, "`systemctl enable "+name+"`", "%s, and will not be started at boot", state)
 	case u["NRestarts"] != "0" && u["NRestarts"] != "":
-		r.add(Warning, "`journalctl -u muster` says why it ended.", "%s, and was started again %s times", state, u["NRestarts"])
+		r.add(Warning, "`journalctl -u "+name+"` says why it ended.", "%s, and was started again %s times", state, u["NRestarts"])
 	case u["WatchdogUSec"] == "0" || u["WatchdogUSec"] == "infinity":
 		r.add(Warning, "WatchdogSec=30 in the unit has an agent that is stuck started again.", "%s, without a watchdog", state)
 	}

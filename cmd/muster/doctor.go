@@ -72,10 +72,11 @@ func examined(cfg config.Config, c doctor.Config) doctor.Config {
 	return c
 }
 
-// unit asks systemd for the properties of muster's unit.
+// unit asks systemd for the properties of muster's unit: of the two that there
+// are, the one that is in use.
 func unit(ctx context.Context) (map[string]string, error) {
 	r := command.Run(ctx, command.Command{
-		Argv: []string{"systemctl", "show", "muster.service", "--property=LoadState,ActiveState,SubState,Result,UnitFileState,NRestarts,WatchdogUSec"},
+		Argv: []string{"systemctl", "show", "muster.service", "muster-unprivileged.service", "--property=Id,LoadState,ActiveState,SubState,Result,UnitFileState,NRestarts,WatchdogUSec"},
 		Env:  command.BaseEnv(nil), Timeout: 5 * time.Second, KeepStdout: 4096,
 	})
 	switch {
@@ -84,12 +85,28 @@ func unit(ctx context.Context) (map[string]string, error) {
 	case !r.OK():
 		return nil, errors.New("systemctl failed: " + strings.TrimSpace(string(r.Output)))
 	}
-	properties := map[string]string{}
-	for line := range strings.Lines(string(r.Stdout)) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-		properties[name] = value
+	return inUse(string(r.Stdout)), nil
+}
+
+// inUse returns the properties of the first unit that is not inactive, or of
+// the first one, given those of several as systemctl prints them, apart by empty
+// lines.
+func inUse(shown string) map[string]string {
+	var first map[string]string
+	for block := range strings.SplitSeq(strings.TrimSpace(shown), "\n\n") {
+		properties := map[string]string{}
+		for line := range strings.Lines(block) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+			properties[name] = value
+		}
+		if properties["ActiveState"] != "inactive" {
+			return properties
+		}
+		if first == nil {
+			first = properties
+		}
 	}
-	return properties, nil
+	return first
 }
 
 // levelColors are those of the levels.
