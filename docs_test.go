@@ -124,7 +124,7 @@ func TestCommandsAreDocumented(t *testing.T) {
 		}
 		for _, flag := range flags.FindAllStringSubmatch(string(out), -1) {
 			there[flag[1]] = true
-			if !strings.Contains(pages, "`"+flag[1]) && command[0] != "completion" { // the library's own
+			if !strings.Contains(pages, "`"+flag[1]) {
 				t.Errorf("docs/cli.md does not document %s of %s", flag[1], name)
 			}
 		}
@@ -135,7 +135,7 @@ func TestCommandsAreDocumented(t *testing.T) {
 			}
 		}
 		for _, c := range regexp.MustCompile(`(?m)^  ([a-z-]+) +[A-Z]`).FindAllStringSubmatch(string(out), -1) {
-			if c[1] != "help" {
+			if c[1] != "help" && name != "muster completion" { // the library's own
 				commands++
 				walk(append(slices.Clone(command), c[1])...)
 			}

@@ -66,6 +66,9 @@ somebody has read them, put in their own values and deleted the block that says
 				return err
 			}
 			dir := cfg.Rules.Dir
+			if len(args) > 0 {
+				dir = args[0] // as it was typed
+			}
 			if order.list {
 				return a.listRules(dir, sets)
 			}

@@ -28,6 +28,9 @@ the configured one.`,
 			}
 			cfg, problems := config.Load(flags)
 			dir := cfg.Rules.Dir
+			if len(args) == 1 {
+				dir = args[0] // as it was typed
+			}
 			found := 0
 			program, _, more := agent.Compile(dir)
 			problems = append(problems, more...)
