@@ -3,7 +3,6 @@ package actions
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -40,7 +39,8 @@ func TestAsStock(t *testing.T) {
 	}
 	tags := map[string]string{"role": "storage,mogfs", "munin-group": "disk group", "Odd.tag/é": "x=y", "zero": ""}
 	stock, ours := t.TempDir(), t.TempDir()
-	address, rpc := freePort(t), freePort(t)
+	host := fmt.Sprintf("127.48.%d.1", 128+os.Getpid()%100)
+	address, rpc := host+":7946", host+":7373"
 	args := []string{"agent", "-node=n-1", "-bind=" + address, "-rpc-addr=" + rpc, "-profile=local", "-log-level=debug"}
 	for name, value := range tags {
 		args = append(args, "-tag", name+"="+value)
@@ -169,13 +169,4 @@ func sortTags(text string) string {
 		out.WriteString(l[:i+1] + strings.Join(tags, ",") + "\n")
 	}
 	return out.String()
-}
-
-func freePort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -94,12 +95,7 @@ func TestOwnAddressIsNoSeed(t *testing.T) {
 
 // So may be a name of its host, with addresses that are not even bound.
 func TestOwnNameIsNoSeed(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	l.Close()
+	port := strconv.Itoa(17000 + os.Getpid()%1000) // none of those that connections get
 	n := start(t, cluster.Config{Name: "n", Bind: "127.0.0.1:" + port, Join: []string{"localhost:" + port}})
 	n.waitFor("n:alive")
 	if i := n.Info(); i.Joined != 0 {

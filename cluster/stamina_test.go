@@ -38,7 +38,7 @@ func TestStamina(t *testing.T) {
 
 // A node that finds nobody ends with an error, as Serf's agent does.
 func TestGivesUpJoining(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0") // a port where nobody listens
+	ln, err := net.Listen("tcp", "127.49.0.2:0") // a port where nobody listens
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,6 +40,12 @@ type stock struct {
 
 var nextStock atomic.Uint32
 
+// nextAddress returns an address of 127.0.0.0/8 that no other test uses, and none of
+// the scripts that run at the same time.
+func nextAddress() string {
+	return fmt.Sprintf("127.62.%d.%d", 128+os.Getpid()%100, nextStock.Add(1))
+}
+
 // startStock starts Debian's Serf agent on an address of its own and waits
 // until its RPC answers. It ends with the test.
 func startStock(t *testing.T, name string, args ...string) *stock {
@@ -68,7 +74,7 @@ func startLatest(t *testing.T, name string, args ...string) *stock {
 // startSerf starts the agent at path, with env in its environment.
 func startSerf(t *testing.T, path, env, name string, args []string) *stock {
 	t.Helper()
-	ip := fmt.Sprintf("127.62.%d.%d", os.Getpid()%250, nextStock.Add(1))
+	ip := nextAddress()
 	s := &stock{t: t, name: name, bind: ip + ":7946", rpc: ip + ":7373", env: env, out: &logbook{}}
 	s.args = append([]string{path, "agent", "-node=" + name, "-bind=" + s.bind, "-rpc-addr=" + s.rpc, "-profile=local"}, args...)
 	t.Cleanup(func() {
@@ -201,7 +207,7 @@ func startOursAt(t *testing.T, addr, key string, c cluster.Config) agent {
 	book := &logbook{}
 	log := logs.New(slog.NewTextHandler(book, nil), 100)
 	if c.Bind == "" {
-		c.Bind = fmt.Sprintf("127.62.%d.%d", os.Getpid()%250, nextStock.Add(1))
+		c.Bind = nextAddress()
 	}
 	c.Logger = slog.New(log)
 	node, err := cluster.Join(clustertest.Fast(c))

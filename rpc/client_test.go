@@ -21,7 +21,7 @@ import (
 // Errors say what to check.
 func TestDialErrors(t *testing.T) {
 	locked := startStock(t, "locked", "-rpc-auth=sesame")
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	closed, err := net.Listen("tcp", "127.49.0.3:0")
 	if err != nil {
 		t.Fatal(err)
 	}
