@@ -71,9 +71,9 @@ func newProxy(t testing.TB, text string) *proxy {
     hard-stop-after 10s
 defaults
     mode http
-    timeout connect 2s
-    timeout client 10s
-    timeout server 10s
+    timeout connect 60s
+    timeout client 60s
+    timeout server 60s
 frontend f
     bind %[3]s
     default_backend web

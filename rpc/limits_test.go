@@ -188,7 +188,7 @@ func TestBurst(t *testing.T) {
 	if err := u.Set(clustertest.Members("web", n, map[string]string{"role": "web"})...); err != nil {
 		t.Fatal(err)
 	}
-	s := serve(t, cluster.Config{Name: "self"}, rpc.ServerConfig{})
+	s := serve(t, cluster.Config{Name: "self", StreamTimeout: time.Minute}, rpc.ServerConfig{})
 	c := s.dial(t, "")
 	events := make(chan map[string]any, n)
 	if _, err := c.Stream("member-join", events); err != nil {
