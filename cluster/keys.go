@@ -87,8 +87,16 @@ func (n *Node) changeKeys(ctx context.Context, verb, query, key string) (KeyRepo
 	return r, nil
 }
 
-// askAboutKeys asks all members one of Serf's queries about keys. They take
-// turns.
+const (
+	// keyRounds is how often a member is asked that does not answer: it may be
+	// busy, or gossip lose the question, and to be asked twice does no harm.
+	keyRounds = 3
+	// maxSilent is how many bytes of names a question is addressed to.
+	maxSilent = 400
+)
+
+// askAboutKeys asks all members one of Serf's queries about keys, those that do
+// not answer again. They take turns.
 func (n *Node) askAboutKeys(ctx context.Context, query string, key []byte) (KeyReport, error) {
 	r := KeyReport{Messages: map[string]string{}, Keys: map[string]int{}, Primary: map[string]int{}}
 	select {
@@ -97,23 +105,28 @@ func (n *Node) askAboutKeys(ctx context.Context, query string, key []byte) (KeyR
 	case <-ctx.Done():
 		return r, context.Cause(ctx)
 	}
-	a, err := n.ask(ctx, Query{Name: query, Payload: encode(msgKeyRequest, keyRequest{key})})
-	if err != nil {
-		return r, err
+	q := Query{Name: query, Payload: encode(msgKeyRequest, keyRequest{key})}
+	answered := map[string]bool{}
+	take := func(a Answer) {
+		if !answered[a.From] {
+			answered[a.From] = true
+			r.take(a)
+		}
 	}
-	defer a.Close()
-	silent := a.Expected()
+	silent, err := n.round(ctx, q, take)
 	r.Nodes = len(silent)
-	for {
-		answer, err := a.Next(ctx)
-		if err == io.EOF {
+	for i := 1; err == nil; i++ {
+		silent = slices.DeleteFunc(silent, func(name string) bool { return answered[name] })
+		if len(silent) == 0 || i == keyRounds {
 			break
 		}
-		if err != nil {
-			return r, err
+		if q.Nodes = nil; len(strings.Join(silent, "")) <= maxSilent {
+			q.Nodes = silent
 		}
-		r.take(answer)
-		silent = slices.DeleteFunc(silent, func(name string) bool { return name == answer.From })
+		_, err = n.round(ctx, q, take)
+	}
+	if err != nil {
+		return r, err
 	}
 	n.keepKeys()
 	switch {
@@ -123,6 +136,25 @@ func (n *Node) askAboutKeys(ctx context.Context, query string, key []byte) (KeyR
 		return r, fmt.Errorf("%d/%d nodes reported success; no answer from %s", r.Answered, r.Nodes, oneLine(strings.Join(silent, ", "), 200))
 	}
 	return r, nil
+}
+
+// round asks once, gives take each answer, and returns who was asked.
+func (n *Node) round(ctx context.Context, q Query, take func(Answer)) (asked []string, err error) {
+	a, err := n.ask(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	defer a.Close()
+	for {
+		answer, err := a.Next(ctx)
+		if err == io.EOF {
+			return a.Expected(), nil
+		}
+		if err != nil {
+			return a.Expected(), err
+		}
+		take(answer)
+	}
 }
 
 // take adds what one member says.

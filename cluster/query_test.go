@@ -52,9 +52,11 @@ func gather(t *testing.T, n *node, q cluster.Query) []string {
 		t.Fatal(err)
 	}
 	defer a.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	var out []string
 	for {
-		answer, err := a.Next(t.Context())
+		answer, err := a.Next(ctx)
 		if err == io.EOF {
 			slices.Sort(out)
 			return out
