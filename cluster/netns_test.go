@@ -383,12 +383,11 @@ func TestUDPBlocked(t *testing.T) {
 			}
 			pass := c.block(h, 1, 2, c.what)
 			for d, other := range map[*distant]string{a: "b", b: "a"} {
-				r := d.wait("the other is unreachable", func(r report) bool { return slices.Equal(unreachable(r), []string{other}) })
+				r := d.wait("the other is unreachable, and alive", func(r report) bool {
+					return slices.Equal(unreachable(r), []string{other}) && r.Members == all
+				})
 				if u := r.Info.Unreachable[0]; !strings.HasPrefix(u.Why, c.why) || u.Count < 3 || u.Since.IsZero() || u.Last.Before(u.Since) {
 					t.Errorf("%s reports %+v", d.name, u)
-				}
-				if r.Members != all {
-					t.Errorf("%s sees %s", d.name, r.Members)
 				}
 				first := r.Info.Unreachable[0].Count
 				d.wait("more lost", func(r report) bool { return len(r.Info.Unreachable) == 1 && r.Info.Unreachable[0].Count > first+2 })
@@ -396,7 +395,8 @@ func TestUDPBlocked(t *testing.T) {
 			pass()
 			for _, d := range []*distant{a, b} {
 				d.wait("all well", func(r report) bool { return len(r.Info.Unreachable) == 0 && r.Members == all })
-				if n := d.log.count("is alive but does not answer"); n != 1 {
+				// Once; and again if a starved machine took it for failed meanwhile.
+				if n := d.log.count("is alive but does not answer"); n < 1 || n > 1+d.log.count("EventMemberFailed") {
 					t.Errorf("%s logged it %d times", d.name, n)
 				}
 				if !d.log.has("answers over UDP again") || d.log.has("network may be misconfigured") {
