@@ -119,6 +119,11 @@ func (n *notifying) Read(b []byte) (int, error) {
 	return n.r.Read(b)
 }
 
+// streams reports whether haproxy has a stream to an address.
+func (p *proxy) streams(addr string) bool {
+	return strings.Contains(p.tell("show sess all"), " addr="+addr+"\n")
+}
+
 // A load sends requests in several goroutines.
 type load struct {
 	stop   chan struct{}
@@ -209,6 +214,8 @@ func changes(t *testing.T, p *proxy, write func(members map[string]member) strin
 		sent += len(p.push(r, text))
 		p.quiet(r, text)
 		for _, s := range ending {
+			// A server that moves has requests at its old address.
+			await(t, "haproxy has let go of "+s.addr, func() bool { return !p.streams(s.addr) })
 			s.stop()
 		}
 	}
