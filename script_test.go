@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -85,9 +86,23 @@ func TestMain(m *testing.M) {
 	os.Setenv("PATH", dir+string(filepath.ListSeparator)+os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/sbin")
 	// A race found ends the process; and none waits a second at its end.
 	os.Setenv("GORACE", "halt_on_error=1 atexit_sleep_ms=0")
+	before := machinesOwn()
 	code := m.Run()
 	os.RemoveAll(dir)
+	if left := machinesOwn(); !slices.Equal(before, left) {
+		fmt.Fprintf(os.Stderr, "the machine had %q, and after the tests %q\n", before, left)
+		code = 1
+	}
 	os.Exit(code)
+}
+
+// machinesOwn returns which of muster's own directories the machine has: tests
+// have others.
+func machinesOwn() []string {
+	return slices.DeleteFunc([]string{"/etc/muster", "/run/muster", "/var/lib/muster"}, func(path string) bool {
+		_, err := os.Lstat(path)
+		return err != nil
+	})
 }
 
 // scripts counts the scripts started, to give each addresses of its own.
