@@ -27,7 +27,7 @@ const root = "muster"
 var house = map[string][]string{
 	"cluster":        {},
 	"command":        {},
-	"haproxy":        {},
+	"haproxy":        {"human"},
 	"rules":          {"cluster"},
 	"services":       {"services/bzip2"},
 	"publisher":      {"cluster", "command", "services"},
@@ -35,7 +35,7 @@ var house = map[string][]string{
 	"inventory":      {"cluster"},
 	"playbook":       {},
 	"config":         {"cluster", "rules", "services", "signing"},
-	"reconcile":      {"command", "statedir"},
+	"reconcile":      {"command", "statedir", "human"},
 	"statedir":       {},
 	"timeline":       {},
 	"signing":        {},

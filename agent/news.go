@@ -181,7 +181,7 @@ func changesOf(changes []cluster.Change) []timeline.Entry {
 	for _, what := range slices.Sorted(maps.Keys(entries)) {
 		if n := len(names[what]); n > mostNews {
 			const named = 3
-			text := fmt.Sprintf("%d members %s: %s and %d more", n, what, strings.Join(names[what][:named], ", "), n-named)
+			text := fmt.Sprintf("%d members %s: %s", n, what, human.Few(names[what], named))
 			all = append(all, timeline.Entry{Kind: timeline.Member, Text: text, Bad: entries[what][0].Bad})
 			continue
 		}

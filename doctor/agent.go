@@ -93,7 +93,7 @@ func (e *examination) membership(context.Context) Findings {
 		}
 	}
 	if len(failed) > 0 {
-		r.add(Warning, "Look whether they run. Of one that is gone for good: `muster force-leave NAME`.", "%s failed: %s", human.Count(len(failed), "member"), few(failed))
+		r.add(Warning, "Look whether they run. Of one that is gone for good: `muster force-leave NAME`.", "%s failed: %s", human.Count(len(failed), "member"), human.Few(failed, mostNamed))
 	}
 	for _, u := range s.Node.Unreachable {
 		r.add(Problem, "A firewall, most often: let UDP and TCP of the gossip's port through, both ways.", "%s is alive, and does not answer this node: %s", u.Name, u.Why)
@@ -203,7 +203,7 @@ func (e *examination) tags(context.Context) Findings {
 	}
 	text := fmt.Sprintf("%d of %d bytes", all, cluster.TagSpace)
 	if len(each) > 0 {
-		text += ": " + few(each)
+		text += ": " + human.Few(each, mostNamed)
 	}
 	const remedy = "Shorten or drop some: tags = { … }, `muster tags --delete`, or fewer and shorter services."
 	if all > cluster.TagSpace {

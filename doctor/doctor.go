@@ -15,7 +15,6 @@ import (
 	"io/fs"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -60,6 +59,9 @@ func (fs Findings) Healthy() bool {
 // most is how many findings of one check are told: what members say can make
 // any number of them.
 const most = 20
+
+// mostNamed is how many members or files a finding names.
+const mostNamed = 5
 
 // shortened is what one check has found, the worst of it if there is much.
 func (fs Findings) shortened() Findings {
@@ -204,13 +206,4 @@ func (r *report) orOK(format string, args ...any) Findings {
 		r.ok(format, args...)
 	}
 	return r.found
-}
-
-// few names the first of several.
-func few(names []string) string {
-	const most = 5
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }

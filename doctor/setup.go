@@ -24,7 +24,7 @@ func (e *examination) configuration(context.Context) Findings {
 	case len(files) == 0:
 		return r.orOK("the defaults: there is no %s", config.DefaultPath)
 	default:
-		return r.orOK("%s", few(files))
+		return r.orOK("%s", human.Few(files, mostNamed))
 	}
 }
 

@@ -168,11 +168,3 @@ func quoted(s string) string {
 	}
 	return strconv.QuoteToASCII(s)
 }
-
-// some names the first few of several.
-func some(names []string) string {
-	if len(names) <= maxErrors {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:maxErrors], ", "), len(names)-maxErrors)
-}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"muster/human"
 )
 
 // assign says which server of haproxy's each wanted one is: that of its name,
@@ -49,7 +51,7 @@ func (p *plan) assign() {
 	}
 	if len(without) > 0 {
 		p.fail("backend %s has %d members and only %d slots, so %s get no requests: raise the var slots, which takes a reload",
-			b.name, len(b.members), count, some(without))
+			b.name, len(b.members), count, human.Few(without, maxErrors))
 	}
 	p.deal(at)
 }

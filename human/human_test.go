@@ -38,6 +38,15 @@ func TestCount(t *testing.T) {
 	}
 }
 
+func TestFew(t *testing.T) {
+	names := []string{"a", "b", "c", "d"}
+	for n, want := range map[int]string{0: "", 1: "a", 2: "a, b", 3: "a, b and 1 more", 4: "a, b and 2 more"} {
+		if got := Few(names[:n], 2); got != want {
+			t.Errorf("2 of %d: %q, want %q", n, got, want)
+		}
+	}
+}
+
 func TestSize(t *testing.T) {
 	for n, want := range map[uint64]string{
 		0: "0 B", 9: "9 B", 1023: "1023 B", 1024: "1.0 KiB", 1 << 20: "1.0 MiB", 15 << 30: "15 GiB", math.MaxUint64: "16 EiB",

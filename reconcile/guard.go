@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"muster/human"
 )
 
 // doubtHold is how long losses are doubted when the guard's own Hold is 0.
@@ -100,13 +102,13 @@ func (g Guard) judge(ref reference, q question) Verdict {
 	drained := only(lost, q.Drained)
 	switch {
 	case len(q.Desired) < g.MinMembers:
-		why := fmt.Sprintf("%s, fewer than min_members = %d", count(len(q.Desired)), g.MinMembers)
+		why := fmt.Sprintf("%s, fewer than min_members = %d", human.Count(len(q.Desired), "member"), g.MinMembers)
 		if len(drained) > 0 {
 			why += fmt.Sprintf("; draining: %s", some(drained))
 		}
 		return v.hold(time.Time{}, why)
 	case q.Alone && len(lost) > 0:
-		return v.hold(time.Time{}, fmt.Sprintf("this node is alone: %s would go (%s)", count(len(lost)), some(lost)))
+		return v.hold(time.Time{}, fmt.Sprintf("this node is alone: %s would go (%s)", human.Count(len(lost), "member"), some(lost)))
 	case len(lost) == 0:
 		return v
 	}
@@ -207,7 +209,7 @@ func (g Guard) doubted(ref reference, q question) reason {
 	if len(names) == 0 {
 		return reason{}
 	}
-	return reason{true, until, fmt.Sprintf("this node may itself be cut off: the failure of %s is doubted (%s)", count(len(names)), some(names))}
+	return reason{true, until, fmt.Sprintf("this node may itself be cut off: the failure of %s is doubted (%s)", human.Count(len(names), "member"), some(names))}
 }
 
 // diffNames compares two sorted lists of names.
@@ -234,13 +236,6 @@ func diffNames(before, after []string) (gained, lost []string) {
 
 func sameSlice(a, b []string) bool {
 	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
-}
-
-func count(members int) string {
-	if members == 1 {
-		return "1 member"
-	}
-	return fmt.Sprintf("%d members", members)
 }
 
 // some lists the first few names. They come from the network: they are quoted

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"muster/command"
+	"muster/human"
 )
 
 // A ruleState is what is remembered of a rule besides the journal. busy is held
@@ -172,7 +173,7 @@ func (p *pass) guard() (held bool) {
 	if p.out.Verdict.Held {
 		p.out.State, p.out.Retry = Held, p.out.Verdict.Until
 		if n := p.unit.LeftOut; n > 0 { // then the fault is not that they are gone
-			p.out.Verdict.Why += fmt.Sprintf("; %s left out", count(n))
+			p.out.Verdict.Why += fmt.Sprintf("; %s left out", human.Count(n, "member"))
 		}
 	}
 	return p.out.Verdict.Held

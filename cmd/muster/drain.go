@@ -14,6 +14,7 @@ import (
 
 	"muster/drain"
 	"muster/fleet"
+	"muster/human"
 	"muster/order"
 	"muster/web"
 )
@@ -145,7 +146,7 @@ func (a *app) awaitFleet(ctx context.Context, node string, drains bool, timeout 
 		if len(laggards) == 0 || !time.Now().Before(end) {
 			return report, nil
 		}
-		line.draw(fmt.Sprintf("waiting for %s", printable(few(laggardNames(laggards)))))
+		line.draw(fmt.Sprintf("waiting for %s", printable(human.Few(laggardNames(laggards), mostNamed))))
 		select {
 		case <-ctx.Done():
 		case <-time.After(min(pause, time.Until(end))):
@@ -182,12 +183,12 @@ func (a *app) printDrain(r drainResult, waited bool, timeout time.Duration) erro
 		fmt.Fprintf(a.out, "%s %s%s\n", printable(r.Node), state, done)
 	}
 	if len(r.Unasked) > 0 {
-		fmt.Fprintf(a.err, "not waited for, as they failed or run no muster: %s\n", printable(few(r.Unasked)))
+		fmt.Fprintf(a.err, "not waited for, as they failed or run no muster: %s\n", printable(human.Few(r.Unasked, mostNamed)))
 	}
 	if len(r.Laggards) == 0 {
 		return nil
 	}
-	lines := []string{fmt.Sprintf("%s after %s: %s", plural(len(laggardNames(r.Laggards)), "node lags", "nodes lag"), timeout, printable(few(laggardNames(r.Laggards))))}
+	lines := []string{fmt.Sprintf("%s after %s: %s", plural(len(laggardNames(r.Laggards)), "node lags", "nodes lag"), timeout, printable(human.Few(laggardNames(r.Laggards), mostNamed)))}
 	for _, l := range r.Laggards[:min(len(r.Laggards), mostLaggards)] {
 		lines = append(lines, "  "+printable(laggardLine(l)))
 	}

@@ -13,6 +13,9 @@ import (
 	"muster/web"
 )
 
+// mostNamed is how many names stand in a line.
+const mostNamed = 10
+
 func (a *app) explainCommand() *cobra.Command {
 	var member bool
 	cmd := &cobra.Command{
@@ -124,7 +127,7 @@ func (a *app) printRuleExplanation(e agent.RuleExplanation) error {
 	}
 	selects := human.Count(len(e.Selected), "member")
 	if len(e.Selected) > 0 {
-		selects += ": " + printable(few(e.Selected))
+		selects += ": " + printable(human.Few(e.Selected, mostNamed))
 	}
 	a.field("selects", selects)
 	if e.Acting != nil {
@@ -141,13 +144,4 @@ func (a *app) field(label, text string) {
 		label += ":"
 	}
 	fmt.Fprintf(a.out, "  %-13s%s\n", label, text)
-}
-
-// few lists the first names of many.
-func few(names []string) string {
-	const most = 10
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }

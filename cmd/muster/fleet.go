@@ -129,7 +129,7 @@ func fleetSummary(r fleet.Report) string {
 		text += ": " + strings.Join(parts, ", ")
 	}
 	if len(draining) > 0 {
-		text += fmt.Sprintf("; %d draining (%s)", len(draining), printable(few(draining)))
+		text += fmt.Sprintf("; %d draining (%s)", len(draining), printable(human.Few(draining, mostNamed)))
 	}
 	switch {
 	case !r.Settled:

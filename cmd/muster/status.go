@@ -248,10 +248,10 @@ func (a *app) printLastPass(r agent.RuleStatus) {
 		a.field("last change", ago(r.Applied))
 	}
 	if len(r.Gained) > 0 {
-		a.field("gained", printable(few(r.Gained)))
+		a.field("gained", printable(human.Few(r.Gained, mostNamed)))
 	}
 	if len(r.Lost) > 0 {
-		a.field("lost", printable(few(r.Lost)))
+		a.field("lost", printable(human.Few(r.Lost, mostNamed)))
 	}
 	if r.Guard.Held {
 		a.field("guard", "held: "+printable(r.Guard.Why))
