@@ -103,13 +103,16 @@ func census(v cluster.View) string {
 // A saying is what is to be said of a member, and of many of whom it is said.
 type saying struct {
 	one, many string
-	bad       bool
+	bad, left bool // as in timeline.Entry
 }
 
 // sayings are what a change says of its member.
 func sayings(c cluster.Change) (all []saying) {
 	if c.New == nil {
-		return []saying{{"was forgotten", "were forgotten", true}}
+		if c.Old.Status == cluster.Left {
+			return []saying{{one: "had left, and was forgotten", many: "had left, and were forgotten", left: true}}
+		}
+		return []saying{{one: "was forgotten", many: "were forgotten", bad: true}}
 	}
 	m := *c.New
 	var old cluster.Member
@@ -119,30 +122,30 @@ func sayings(c cluster.Change) (all []saying) {
 	switch {
 	case m.Status == old.Status:
 	case m.Status == cluster.Failed:
-		all = append(all, saying{"failed", "failed", true})
+		all = append(all, saying{one: "failed", many: "failed", bad: true})
 	case m.Status == cluster.Left:
-		all = append(all, saying{"left", "left", true})
+		all = append(all, saying{one: "left", many: "left", left: true})
 	case m.Status == cluster.Leaving:
-		all = append(all, saying{"is leaving", "are leaving", false})
+		all = append(all, saying{one: "is leaving", many: "are leaving"})
 	case c.Old == nil:
-		all = append(all, saying{"joined", "joined", false})
+		all = append(all, saying{one: "joined", many: "joined"})
 	default:
-		all = append(all, saying{"is back", "are back", false})
+		all = append(all, saying{one: "is back", many: "are back"})
 	}
 	switch {
 	case m.Draining() && !old.Draining():
-		all = append(all, saying{"drains", "drain", false})
+		all = append(all, saying{one: "drains", many: "drain"})
 	case old.Draining() && !m.Draining():
-		all = append(all, saying{"drains no more", "drain no more", false})
+		all = append(all, saying{one: "drains no more", many: "drain no more"})
 	}
 	if c.Old == nil {
 		return all
 	}
 	if at := netip.AddrPortFrom(m.Addr, m.Port); at != netip.AddrPortFrom(old.Addr, old.Port) {
-		all = append(all, saying{"moved to " + at.String(), "moved", false})
+		all = append(all, saying{one: "moved to " + at.String(), many: "moved"})
 	}
 	if tags := changedTags(old.Tags, m.Tags); len(tags) > 0 {
-		all = append(all, saying{"changed its tags: " + strings.Join(few(tags), ", "), "changed their tags", false})
+		all = append(all, saying{one: "changed its tags: " + strings.Join(few(tags), ", "), many: "changed their tags"})
 	}
 	return all
 }
@@ -173,7 +176,7 @@ func changesOf(changes []cluster.Change) []timeline.Entry {
 		for _, s := range sayings(c) {
 			if names[s.many] = append(names[s.many], c.Name()); len(names[s.many]) <= mostNews {
 				entries[s.many] = append(entries[s.many], timeline.Entry{
-					Kind: timeline.Member, Node: c.Name(), Text: c.Name() + " " + s.one, Bad: s.bad})
+					Kind: timeline.Member, Node: c.Name(), Text: c.Name() + " " + s.one, Bad: s.bad, Left: s.left})
 			}
 		}
 	}
@@ -181,8 +184,9 @@ func changesOf(changes []cluster.Change) []timeline.Entry {
 	for _, what := range slices.Sorted(maps.Keys(entries)) {
 		if n := len(names[what]); n > mostNews {
 			const named = 3
+			first := entries[what][0]
 			text := fmt.Sprintf("%d members %s: %s", n, what, human.Few(names[what], named))
-			all = append(all, timeline.Entry{Kind: timeline.Member, Text: text, Bad: entries[what][0].Bad})
+			all = append(all, timeline.Entry{Kind: timeline.Member, Text: text, Bad: first.Bad, Left: first.Left})
 			continue
 		}
 		all = append(all, entries[what]...)

@@ -52,6 +52,9 @@ func (w *watched) told(want ...string) {
 		if e.Bad {
 			line = "! " + line
 		}
+		if e.Left {
+			line = "- " + line
+		}
 		got = append(got, line)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -81,8 +84,8 @@ func TestTimelineTellsOfMembers(t *testing.T) {
 			{[]cluster.Member{moved, drained}, []string{"b member b drains"}},
 			{[]cluster.Member{moved, tagged}, []string{"b member b drains no more"}},
 			{[]cluster.Member{moved, leaving}, []string{"b member b is leaving", "b member b changed its tags: role, zone"}},
-			{[]cluster.Member{moved, left}, []string{"! b member b left"}},
-			{[]cluster.Member{failedNode(moved)}, []string{"! a member a failed", "! b member b was forgotten", "! agent alone: no other node is alive"}},
+			{[]cluster.Member{moved, left}, []string{"- b member b left"}},
+			{[]cluster.Member{failedNode(moved)}, []string{"! a member a failed", "- b member b had left, and was forgotten", "! agent alone: no other node is alive"}},
 		} {
 			w.set(step.now...)
 			w.told(step.want...)
@@ -120,6 +123,11 @@ func TestManyMembersAreOneLine(t *testing.T) {
 		}
 		w.set(members...)
 		w.told("! member 10 members failed: a, m0000, m0001 and 7 more")
+		for i := range members[10:20] {
+			members[10+i].Status = cluster.Left
+		}
+		w.set(members...)
+		w.told("- member 10 members left: m0009, m0010, m0011 and 7 more")
 		w.set(members[:995]...)
 		w.told("! m0994 member m0994 was forgotten", "! m0995 member m0995 was forgotten", "! m0996 member m0996 was forgotten",
 			"! m0997 member m0997 was forgotten", "! m0998 member m0998 was forgotten", "! m0999 member m0999 was forgotten")

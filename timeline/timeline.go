@@ -34,7 +34,8 @@ type Entry struct {
 	// Text is one line of at most 300 bytes, whole characters, with control
 	// characters made visible; Add sees to that.
 	Text string `json:"text"`
-	Bad  bool   `json:"bad,omitempty"` // something went wrong, or somebody is gone
+	Bad  bool   `json:"bad,omitempty"`  // something went wrong, or somebody failed
+	Left bool   `json:"left,omitempty"` // a member left in good order, or was forgotten after that; never with Bad
 }
 
 // A Log keeps the latest entries. Where one more does not fit, the oldest of

@@ -30,7 +30,8 @@ func (a *app) timelineCommand() *cobra.Command {
 		Short: "Show what has happened lately on and around the agent's node",
 		Long: `Show what has happened lately on and around the agent's node, the oldest first:
 members that joined, failed or left, rules that were applied, held or failed,
-events that came, actions that ran. A ! stands before what went wrong.
+events that came, actions that ran. A ! stands before what went wrong or who
+failed, a - before who left in good order.
 
 The agent keeps the latest 500 entries in memory, and no payload, no output of a
 command and no text of a file.`,
@@ -103,7 +104,8 @@ func (a *app) followTimeline(ctx context.Context, wanted func(timeline.Entry) bo
 	}
 }
 
-// printEntries prints a line each: when, whether it is bad, and what happened.
+// printEntries prints a line each: when, whether it is bad or a leave, and what
+// happened.
 func (a *app) printEntries(entries []timeline.Entry) error {
 	color, err := a.colored(a.out)
 	if err != nil {
@@ -116,8 +118,11 @@ func (a *app) printEntries(entries []timeline.Entry) error {
 			text = printable(e.Rule) + ": " + text
 		}
 		mark := " "
-		if e.Bad {
+		switch {
+		case e.Bad:
 			mark, text = paint(red, "!"), paint(red, text)
+		case e.Left:
+			mark = "-"
 		}
 		if _, err := fmt.Fprintf(a.out, "%s %s %-6s  %s\n", e.At.Local().Format(time.DateTime), mark, e.Kind, text); err != nil {
 			return err
