@@ -10,11 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"muster/agent"
 	"muster/cluster"
 	"muster/human"
 	"muster/nodes"
-	"muster/reconcile"
 	"muster/rules"
 	"muster/timeline"
 )
@@ -29,11 +27,9 @@ func (p *Page) overview(_ context.Context, s *snapshot, r *http.Request) (docume
 	h := s.health()
 	d := document{title: h.title(), template: "overview", query: q, limit: s.nodes.Threshold, lists: []string{"rules", "nodes", "happened"}}
 	d.parts = append(d.parts, part{"health", "", "health", h})
-	for _, rule := range urgent(s.rules) {
-		d.parts = append(d.parts, part{"rule:" + rule.Rule, "rules", "rule-row", newRuleRow(rule)})
-	}
+	d.parts = append(d.parts, s.firstRules()...)
 	found, page := cut(s.find(q), q, "node", len(s.nodes.Nodes))
-	d.parts = append(d.parts, page.parts()...)
+	d.parts = append(d.parts, page.parts("pager")...)
 	for _, n := range found {
 		d.parts = append(d.parts, part{"node:" + n.Name, "nodes", "node-row", s.row(*n)})
 	}
@@ -165,62 +161,9 @@ func (s *snapshot) tallyRules() []tally {
 	var all tallies
 	for _, r := range s.rules {
 		word := ruleState(r.State, r.Busy)
-		all.add(word, word.Word)
+		all.add(word, is(word.Word))
 	}
 	return all.list("in sync", "failed", "reload owed", "held")
-}
-
-// A ruleRow is a rule in the list of rules.
-type ruleRow struct {
-	Name, Description, Why string
-	State                  state
-	Since                  time.Time
-	Members                int
-	Renders                bool
-	Files                  []fileRow
-}
-
-// A fileRow is a file in it.
-type fileRow struct {
-	Path, Why string
-	State     state
-	Since     time.Time
-	Drifts    int
-	Drifted   time.Time
-	Sensitive bool
-	// Sums, if it is not sensitive.
-	Desired, Disk, Loaded string
-}
-
-// urgent are the rules in the order in which somebody should look at them; of
-// equal ones by name, as they come.
-func urgent(all []agent.RuleStatus) []agent.RuleStatus {
-	order := []string{"bad", "warn"}
-	return slices.SortedStableFunc(slices.Values(all), func(a, b agent.RuleStatus) int {
-		return cmp.Compare(rank(order, ruleState(a.State, false).Class), rank(order, ruleState(b.State, false).Class))
-	})
-}
-
-func newRuleRow(r agent.RuleStatus) ruleRow {
-	row := ruleRow{
-		Name: r.Rule, Description: visible(r.Description), Why: visible(ends(r.Why, 300)), State: ruleState(r.State, r.Busy), Since: r.Since,
-		Members: r.Members, Renders: r.State != agent.Acts,
-	}
-	for _, f := range r.Files {
-		row.Files = append(row.Files, newFileRow(f))
-	}
-	return row
-}
-
-func newFileRow(f reconcile.FileStatus) fileRow {
-	row := fileRow{
-		Path: visible(f.Path), Why: visible(ends(f.Why, 300)), State: ruleState(f.State, false), Since: f.Since,
-		Drifts: f.Drifts, Drifted: f.Drifted, Sensitive: f.Sensitive,
-	}
-	if !f.Sensitive {
-		row.Desired, row.Disk, row.Loaded = f.Desired, f.Disk, f.Loaded
-	}
-	return row
 }
 
 // A nodeRow is a node in the list of nodes.
@@ -396,11 +339,11 @@ type entryRow struct {
 	Kind       string
 	Rule, Node string
 	Text       string
-	Bad        bool
+	Bad, Left  bool // as in timeline.Entry
 }
 
 // happened are the latest entries of the timeline that wanted holds for, the
-// latest first.
+// latest first, and what is said where there are none.
 func (p *Page) happened(wanted func(timeline.Entry) bool) []part {
 	var parts []part
 	entries := p.c.Timeline.After(0, 1<<20)
@@ -410,9 +353,9 @@ func (p *Page) happened(wanted func(timeline.Entry) bool) []part {
 		}
 		if wanted(e) {
 			text := strings.TrimPrefix(e.Text, e.Node+" ") // the name stands before it
-			row := entryRow{e.At, string(e.Kind), visible(e.Rule), visible(e.Node), visible(text), e.Bad}
+			row := entryRow{e.At, string(e.Kind), visible(e.Rule), visible(e.Node), visible(text), e.Bad, e.Left}
 			parts = append(parts, part{fmt.Sprintf("event:%d", e.ID), "happened", "entry", row})
 		}
 	}
-	return parts
+	return append(parts, part{"nothing", "", "nothing", len(parts) == 0})
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -107,6 +108,7 @@ func TestHostileTextIsText(t *testing.T) {
 	}
 	for what, build := range map[string]func(*Page) builder{
 		"overview": func(p *Page) builder { return p.overview }, "services": func(p *Page) builder { return p.servicesPage },
+		"rules": func(p *Page) builder { return p.rulesPage },
 	} {
 		var pages [2]string
 		for i, says := range []string{"harmless", hostile} {
@@ -156,11 +158,12 @@ func TestServicesOfOnePort(t *testing.T) {
 	}
 }
 
-// Sixty-four who look once a second at ten thousand nodes, and search them,
+// Sixty-four who look once a second at ten thousand nodes and rules, and search them,
 // share what takes long.
 func TestSearchesShareTheWork(t *testing.T) {
 	p, s := newTestPage(), town(10000, "x")
-	for _, build := range []builder{p.overview, p.servicesPage} {
+	s.rules = calm(10000)
+	for _, build := range []builder{p.overview, p.rulesPage, p.servicesPage} {
 		for _, url := range []string{"/?q=nobody", "/?q=nobody+else&sort=load"} {
 			r := httptest.NewRequest("GET", url, nil)
 			allocated := testing.AllocsPerRun(10, func() {
@@ -227,9 +230,10 @@ func TestThousandNodes(t *testing.T) {
 // the end of a list it goes on, to the list on the next page.
 func TestPager(t *testing.T) {
 	p, s := newTestPage(), town(150, "x")
-	for url, build := range map[string]builder{"/": p.overview, "/services": p.servicesPage} {
+	s.rules = calm(150)
+	for url, build := range map[string]builder{"/": p.overview, "/rules": p.rulesPage, "/services": p.servicesPage} {
 		html := whole(t, shownAt(t, p, build, s, url+"?q=nobody"))
-		if !strings.Contains(html, " matches, of 150 in all") || strings.Contains(html, " is known") || strings.Contains(html, "No live node") {
+		if !strings.Contains(html, " matches, of 150 in all") || strings.Contains(html, "No nodes") || strings.Contains(html, "No rules") || strings.Contains(html, "No services") {
 			t.Errorf("%s says of a search in vain: %s", url, html)
 		}
 		html = whole(t, shownAt(t, p, build, s, url))
@@ -239,6 +243,144 @@ func TestPager(t *testing.T) {
 		html = whole(t, shownAt(t, p, build, s, url+"?q=n001"))
 		if !strings.Contains(html, `id="pager-below" class="pager" hidden>`) {
 			t.Errorf("%s has a pager below one page: %s", url, html)
+		}
+	}
+}
+
+// calm are n rules that are in sync, n0000 and so on.
+func calm(n int) (list []agent.RuleStatus) {
+	for i := range n {
+		list = append(list, agent.RuleStatus{Rule: fmt.Sprintf("n%04d", i), State: reconcile.InSync})
+	}
+	return list
+}
+
+// The overview has the rules that need somebody to look, and twenty more, so that
+// the nodes are not far below; from there it goes on to all of them.
+func TestFirstRules(t *testing.T) {
+	for what, c := range map[string]struct {
+		all, failed, held int
+		first, last       string // of those shown
+		text              string
+		whole             bool // all are shown
+	}{
+		"none":                {0, 0, 0, "", "", "No rules", true},
+		"few":                 {20, 0, 0, "n0000", "n0019", "1–20 of 20 rules", true},
+		"one more":            {21, 0, 0, "n0000", "n0019", "1–20 of 21 rules", false},
+		"trouble comes first": {300, 1, 2, "n0299", "n0019", "1–23 of 300 rules", false},
+		"trouble and few":     {23, 1, 2, "n0022", "n0019", "1–23 of 23 rules", true},
+		"much trouble":        {300, 299, 1, "n0001", "n0100", "1–100 of 300 rules", false},
+	} {
+		p, s := newTestPage(), town(1, "x")
+		s.rules = calm(c.all)
+		for i := range c.failed {
+			s.rules[c.all-1-i].State = reconcile.Failed
+		}
+		for i := range c.held {
+			s.rules[c.all-1-c.failed-i].State = reconcile.Held
+		}
+		v := shownAt(t, p, p.overview, s, "/?q=n0000&page=2") // what is looked for is a node
+		var rows []string
+		for _, part := range v.parts {
+			if part.List == "rules" {
+				rows = append(rows, strings.TrimPrefix(part.ID, "rule:"))
+			}
+		}
+		first, last := "", ""
+		if len(rows) > 0 {
+			first, last = rows[0], rows[len(rows)-1]
+		}
+		html := whole(t, v)
+		links := strings.Count(html, fmt.Sprintf(`<a href="/rules">All %d rules</a>`, c.all))
+		if first != c.first || last != c.last || !strings.Contains(html, "<span>"+c.text+"</span>") || c.whole != (links == 0) || !c.whole && links != 2 {
+			t.Errorf("%s: from %q to %q, %d links to all: %s", what, first, last, links, html)
+		}
+	}
+}
+
+// All rules are shown a page at a time, those first that need somebody to look,
+// and searched by what is shown of them.
+func TestThousandRules(t *testing.T) {
+	p, s := newTestPage(), town(1, "x")
+	s.rules = calm(1000)
+	s.rules[500].State, s.rules[500].Why = reconcile.Failed, "n0007 is in its way"
+	s.rules[501].Files = []reconcile.FileStatus{{Path: "/etc/nginx/web.conf", State: reconcile.InSync}}
+	s.rules[502].Description = "who has Failed"
+	s.rules[503].State = agent.Acts
+	for url, want := range map[string]struct {
+		rows        int
+		first, text string
+	}{
+		"/rules":                     {100, "n0500", "1–100 of 1000 rules"},
+		"/rules?page=2":              {100, "n0099", "101–200 of 1000 rules"},
+		"/rules?page=99":             {100, "n0900", "901–1000 of 1000 rules"},
+		"/rules?q=n0007":             {2, "n0500", "1–2 of 2 rules, of 1000 in all"},
+		"/rules?q=NGINX":             {1, "n0501", "1–1 of 1 rule, of 1000 in all"},
+		"/rules?q=failed":            {2, "n0500", "1–2 of 2 rules"},
+		"/rules?q=is:failed":         {1, "n0500", "1–1 of 1 rule"},
+		"/rules?q=is:acts-on-events": {1, "n0503", "1–1 of 1 rule"},
+		"/rules?q=is:in-sync&page=9": {100, "n0802", "801–900 of 998 rules, of 1000 in all"},
+		"/rules?q=nobody":            {0, "", "No rule matches, of 1000 in all"},
+	} {
+		v := shownAt(t, p, p.rulesPage, s, url)
+		var rows []string
+		for _, part := range v.parts {
+			if part.List == "rules" {
+				rows = append(rows, strings.TrimPrefix(part.ID, "rule:"))
+			}
+		}
+		pager, err := v.Part("pager")
+		if len(rows) != want.rows || len(rows) > 0 && rows[0] != want.first || err != nil || !strings.Contains(string(pager), want.text) {
+			t.Errorf("%s: %d rows, the first %v, pager %s, %v", url, len(rows), rows[:min(1, len(rows))], pager, err)
+		}
+	}
+	// The numbers on top lead there.
+	html := whole(t, shownAt(t, p, p.overview, s, "/"))
+	if !strings.Contains(html, `<a href="/rules?q=is%3afailed"><strong>1</strong>`) {
+		t.Errorf("no way to the one that has failed: %s", html)
+	}
+}
+
+// Lists without items say so in words that need no script and no style; what has
+// happened since takes them back.
+func TestNothing(t *testing.T) {
+	const nothing = "Nothing has happened yet"
+	p, s := newTestPage(), town(0, "x")
+	s.rules = nil
+	before := shownAt(t, p, p.overview, s, "/")
+	html := whole(t, before)
+	for _, want := range []string{"<span>No rules</span>", "<span>No nodes</span>", nothing} {
+		if !strings.Contains(html, want) {
+			t.Errorf("no %q in %s", want, html)
+		}
+	}
+	p.c.Timeline.Add(timeline.Entry{Kind: timeline.Agent, Text: "settled"})
+	after := shownAt(t, p, p.overview, s, "/")
+	if html := whole(t, after); strings.Contains(html, nothing) {
+		t.Errorf("it says so still: %s", html)
+	}
+	m, _ := after.news(before.version, before.ids())
+	if !slices.ContainsFunc(m.Parts, func(p shown) bool { return p.ID == "nothing" && p.HTML == `<p id="nothing" hidden></p>` }) {
+		t.Errorf("a browser is not told: %+v", m.Parts)
+	}
+}
+
+// Who fails is marked as trouble, and who leaves is not: it has a sign of its
+// own.
+func TestLeaveIsNoTrouble(t *testing.T) {
+	p, s := newTestPage(
+		timeline.Entry{Kind: timeline.Member, Node: "a", Text: "a failed", Bad: true},
+		timeline.Entry{Kind: timeline.Member, Node: "b", Text: "b left", Left: true},
+		timeline.Entry{Kind: timeline.Member, Node: "c", Text: "c joined"},
+	), town(1, "x")
+	html := whole(t, shownAt(t, p, p.overview, s, "/"))
+	for _, want := range []string{
+		`<li id="event:1" class="bad">`, `<span class="text"><span class="symbol" role="img" aria-label="trouble">✕</span> failed</span>`,
+		`<li id="event:2" class="idle">`, `<span class="text"><span class="symbol" aria-hidden="true">○</span> left</span>`,
+		`<li id="event:3">`, `<span class="text">joined</span>`,
+	} {
+		if !strings.Contains(html, want) {
+			t.Errorf("no %s in %s", want, html)
 		}
 	}
 }
@@ -330,10 +472,10 @@ func TestHealth(t *testing.T) {
 	if h.Bad != 3+18 || h.title() != "(21) n0000 – muster" {
 		t.Errorf("%d need somebody to look; title %q", h.Bad, h.title())
 	}
-	calm := town(2, "x")
-	calm.rules, calm.fleet, calm.nodes.Nodes[1].Suspected = nil, nil, false
-	if h := calm.health(); h.Bad != 0 || h.title() != "n0000 – muster" {
-		t.Errorf("calm: %+v", h)
+	quiet := town(2, "x")
+	quiet.rules, quiet.fleet, quiet.nodes.Nodes[1].Suspected = nil, nil, false
+	if h := quiet.health(); h.Bad != 0 || h.title() != "n0000 – muster" {
+		t.Errorf("quiet: %+v", h)
 	}
 }
 

@@ -71,15 +71,16 @@ type pager struct {
 	From, To, Of, All  int    // of those that match, and of those there are
 	Previous, Next     string // their addresses, with the place of the list
 	HasPrevious, Later bool
-	Hidden             bool // there is nothing to say
+	Whole              string // the address of the page that has all; empty: this one, or all are here
+	Hidden             bool   // there is nothing to say
 }
 
 // parts are the pager above the list, and, where the list goes on, the same
-// below it.
-func (p pager) parts() []part {
+// below it. Their ids begin with id.
+func (p pager) parts(id string) []part {
 	below := p
-	below.Hidden = !p.HasPrevious && !p.Later
-	return []part{{"pager", "", "pager", p}, {"pager-below", "", "pager", below}}
+	below.Hidden = !p.HasPrevious && !p.Later && p.Whole == ""
+	return []part{{id, "", "pager", p}, {id + "-below", "", "pager", below}}
 }
 
 // cut returns the items of q's page, and what says which these are. A page

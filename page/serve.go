@@ -39,7 +39,7 @@ var errAway = errors.New("there is nothing here")
 // A builder makes a document of how things are.
 type builder func(ctx context.Context, s *snapshot, r *http.Request) (document, error)
 
-// Overview, Node, Rule and Services answer with a page, or, to whom asks for an
+// Overview, Node, Rule, Rules and Services answer with a page, or, to whom asks for an
 // event stream, with what changes in it.
 func (p *Page) Overview() http.HandlerFunc { return p.serve(p.overview) }
 
@@ -48,6 +48,9 @@ func (p *Page) Node() http.HandlerFunc { return p.serve(p.node) }
 
 // Rule is the page of the rule that the path names.
 func (p *Page) Rule() http.HandlerFunc { return p.serve(p.rule) }
+
+// Rules is the page of all rules.
+func (p *Page) Rules() http.HandlerFunc { return p.serve(p.rulesPage) }
 
 // Services is the page of what live members offer.
 func (p *Page) Services() http.HandlerFunc { return p.serve(p.servicesPage) }

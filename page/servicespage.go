@@ -31,7 +31,7 @@ func (p *Page) servicesPage(_ context.Context, s *snapshot, r *http.Request) (do
 		}
 	}
 	shown, page := cut(found, q, "service", len(s.services))
-	d := document{title: "services – muster", template: "services", query: q, lists: []string{"services"}, parts: page.parts()}
+	d := document{title: "services – muster", template: "services", query: q, lists: []string{"services"}, parts: page.parts("pager")}
 	for _, f := range shown {
 		row := serviceRow{f.Type, f.Description, f.Host, f.IP, f.Port, f.Text, f.Node}
 		for _, text := range []*string{&row.Type, &row.Description, &row.Host, &row.Address, &row.Port, &row.Attributes} {

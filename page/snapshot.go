@@ -29,6 +29,8 @@ type snapshot struct {
 	counted       once[health]
 	nodeTexts     once[[]string] // what is searched of each node
 	servicesTexts once[[]string] // and of each service
+	byNeed        once[[]agent.RuleStatus]
+	ruleTexts     once[[]string] // and of each of those
 }
 
 // A once is a value that is made when it is first asked for.

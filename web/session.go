@@ -35,6 +35,7 @@ func (a *API) views() []view {
 		{"GET /{$}", false, a.Page.Overview()},
 		{"GET /node/{node}", false, a.Page.Node()},
 		{"GET /rule/{rule}", false, a.Page.Rule()},
+		{"GET /rules", false, a.Page.Rules()},
 		{"GET /services", false, a.Page.Services()},
 		{"GET /assets/{file}", true, page.Asset},
 		{"GET /login", true, func(w http.ResponseWriter, r *http.Request) {

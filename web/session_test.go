@@ -45,7 +45,7 @@ func with(c *http.Cookie) func(*http.Request) {
 	return func(r *http.Request) { r.AddCookie(c) }
 }
 
-var pages = []string{"/", "/?q=web", "/node/web1", "/rule/web", "/rule/deploy", "/services"}
+var pages = []string{"/", "/?q=web", "/node/web1", "/rule/web", "/rule/deploy", "/rules", "/rules?q=web", "/services"}
 
 // Without a token no page is shown, and with one a session is had for it that
 // lets look at pages, and do nothing else.

@@ -71,7 +71,6 @@ function arrange(list, ids, fresh) {
       list.insertBefore(item, next);
     }
   }
-  list.toggleAttribute("data-none", list.children.length === 0);
 }
 
 function apply(message) {
@@ -205,9 +204,6 @@ function search(form) {
 
 const form = document.querySelector("form.search");
 if (form) search(form);
-for (const list of document.querySelectorAll("[data-empty]")) {
-  list.toggleAttribute("data-none", list.children.length === 0);
-}
 // Nobody looks at a page that is not seen: the nodes need not be asked for it.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
