@@ -129,3 +129,42 @@ func TestSetuidIsNotKept(t *testing.T) {
 	}
 	h.converge(h.unit("web", h.file("x", "new")), InSync)
 }
+
+// theirs makes a directory of somebody else's.
+func (h *host) theirs(t *testing.T, name string) {
+	t.Helper()
+	must(t, os.Mkdir(h.path(name), 0o755))
+	if os.Geteuid() == 0 {
+		must(t, os.Chown(h.path(name), 1, 1))
+	} else {
+		must(t, os.Chmod(h.path(name), 0o757))
+	}
+}
+
+// A directory that was made for a change is taken away again with it, and
+// nothing else, whatever its owner has put in its place.
+func TestUndoLeavesOthersDirectories(t *testing.T) {
+	h := testHost(t)
+	h.theirs(t, "theirs")
+	must(t, os.Chmod(h.path("theirs"), 0o755))
+	must(t, os.MkdirAll(h.path("system/b"), 0o755)) // empty: it could be removed
+	must(t, os.Mkdir(h.path("files"), 0o755))
+	h.put("files/b", "precious")
+	for _, target := range []string{"system", "files"} {
+		f := h.file("theirs/a/b/"+target, "bad")
+		f.MakeDirs = true
+		h.hook = func(step, what string) error {
+			if step == "undo" {
+				must(t, os.Rename(h.path("theirs/a"), h.path("theirs/was-"+target)))
+				must(t, os.Symlink(h.path(target), h.path("theirs/a")))
+			}
+			return nil
+		}
+		h.converge(h.unit(target, f), Failed)
+		h.hook = nil
+		if _, err := os.Lstat(h.path(target + "/b")); err != nil {
+			t.Errorf("it is gone: %v", err)
+		}
+		must(t, os.Remove(h.path("theirs/a")))
+	}
+}

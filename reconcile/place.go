@@ -138,15 +138,12 @@ func makeDirs(path string) ([]string, error) {
 // owns parent may put a link in its place meanwhile, so that nothing of it
 // goes by name.
 func makeDir(parent, name string) (fresh bool, err error) {
-	real, err := resolveDir(parent)
+	above, err := openAbove(parent)
 	if err != nil {
 		return false, err
 	}
-	in, err := openDir(unix.AT_FDCWD, real)
-	if err != nil {
-		return false, err
-	}
-	defer unix.Close(in)
+	defer above.Close()
+	in := int(above.Fd())
 	if err := unix.Mkdirat(in, name, 0o755); errors.Is(err, fs.ErrExist) {
 		return false, nil
 	} else if err != nil {
@@ -165,6 +162,30 @@ func makeDir(parent, name string) (fresh bool, err error) {
 		return true, fmt.Errorf("user %d put another in its place", st.Uid)
 	}
 	return true, unix.Fchmod(fd, 0o755)
+}
+
+// removeDir removes an empty directory that makeDir made, likewise.
+func removeDir(path string) error {
+	above, err := openAbove(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer above.Close()
+	return unix.Unlinkat(int(above.Fd()), filepath.Base(path), unix.AT_REMOVEDIR)
+}
+
+// openAbove opens a directory that others are made in or removed from.
+func openAbove(dir string) (*os.File, error) {
+	real, err := resolveDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	root, err := openRoot(real)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return root.Open(".")
 }
 
 // sync makes the names in p durable.

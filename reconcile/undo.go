@@ -87,7 +87,7 @@ func (r *Reconciler) undo(changes []change, made []string) error {
 		}
 	}
 	for _, dir := range slices.Backward(made) {
-		_ = os.Remove(dir) // unless somebody else uses it meanwhile
+		_ = removeDir(dir) // unless somebody else uses it meanwhile
 	}
 	return errors.Join(failed...)
 }
