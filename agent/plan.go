@@ -41,6 +41,9 @@ type FilePlan struct {
 	Diff      string `json:"diff,omitempty"`  // unified; empty for a sensitive file
 	Drift     bool   `json:"drift,omitempty"` // somebody else changed it
 	Sensitive bool   `json:"sensitive,omitempty"`
+	// Cut says that Diff is missing: what is there is too large to be compared,
+	// or cannot be read as it was seen.
+	Cut bool `json:"cut,omitempty"`
 }
 
 // A subject is a rule with the members that it would be rendered from.
@@ -94,8 +97,8 @@ func (p *RulePlan) fill(found reconcile.Plan) {
 		if f.Action == reconcile.ActionNone {
 			continue
 		}
-		file := FilePlan{Path: f.Path, Action: f.Action, Drift: f.Drift, Sensitive: f.Sensitive}
-		if !f.Sensitive {
+		file := FilePlan{Path: f.Path, Action: f.Action, Drift: f.Drift, Sensitive: f.Sensitive, Cut: f.Cut}
+		if !f.Sensitive && !f.Cut {
 			file.Diff = diff(f.Path, f.Old, f.New)
 		}
 		p.Files = append(p.Files, file)

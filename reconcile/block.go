@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -69,7 +68,7 @@ func readWhole(path string, id fileID) ([]byte, error) {
 	if id.size > maxBlockFile {
 		return nil, fmt.Errorf("it has more than %d bytes", maxBlockFile)
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	f, err := openFile(path)
 	if err != nil {
 		return nil, cause(err)
 	}

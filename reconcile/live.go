@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // A Live tells a running service of changes, as haproxy can be told over its
@@ -83,7 +80,7 @@ func (p *pass) tellable() error {
 
 // readLoaded reads the file of w, which must be what was looked at.
 func readLoaded(w want) ([]byte, error) {
-	f, err := os.OpenFile(w.seen.real, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	f, err := openFile(w.seen.real)
 	if err != nil {
 		return nil, cause(err)
 	}

@@ -183,8 +183,7 @@ func (s *sums) sum(path string, id fileID) (string, error) {
 		return fmt.Sprintf("larger than %d bytes", huge), nil
 	}
 	at := time.Now()
-	// not to be kept waiting by a pipe that took the file's place
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	f, err := openFile(path)
 	if err != nil {
 		return "", err
 	}
@@ -202,6 +201,22 @@ func (s *sums) sum(path string, id fileID) (string, error) {
 		s.put(path, id, at, of)
 	}
 	return of, nil
+}
+
+// openFile opens the file at path for reading. What it says may be shown: it is
+// reached by those links alone that would be followed to write it, and what
+// took its place in between keeps nobody waiting.
+func openFile(path string) (*os.File, error) {
+	dir, err := resolveDir(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	root, err := openRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return place{root, dir}.openRegular(filepath.Base(path), os.O_RDONLY)
 }
 
 // resolve follows the symbolic links that path is, one after the other, as long

@@ -1,9 +1,6 @@
 package reconcile
 
-import (
-	"fmt"
-	"os"
-)
+import "fmt"
 
 // The actions of a FileDiff.
 const (
@@ -40,6 +37,9 @@ type FileDiff struct {
 	New       []byte `json:"new,omitempty"`
 	Sensitive bool   `json:"sensitive,omitempty"`
 	Drift     bool   `json:"drift,omitempty"` // somebody else changed the file
+	// Cut says that Old and New are missing: what is there is too large to be
+	// compared, or cannot be read as it was seen.
+	Cut bool `json:"cut,omitempty"`
 }
 
 // Changes reports whether the plan would touch any file or run any command.
@@ -59,14 +59,14 @@ func (p Plan) Changes() bool {
 func (r *Reconciler) Plan(units []Unit) []Plan {
 	passes, unlock := r.begin(units, false)
 	defer unlock()
-	plans := make([]Plan, len(passes))
+	plans, left := make([]Plan, len(passes)), int64(mostCompared)
 	for i, p := range passes {
 		real := p.st
 		p.st = real.copy()
 		if p.err == nil {
 			r.inspect(p)
 		}
-		plans[i] = p.plan()
+		plans[i] = p.plan(&left)
 		p.st = real
 	}
 	return plans
@@ -77,7 +77,8 @@ func (st *ruleState) copy() *ruleState {
 	return &ruleState{ref: st.ref.clone(), desired: st.desired, orphans: st.orphans, back: st.back, acted: st.acted, fight: st.fight}
 }
 
-func (p *pass) plan() Plan {
+// plan tells of p; left is how many bytes of files may yet be read for that.
+func (p *pass) plan(left *int64) Plan {
 	plan := Plan{Rule: p.unit.Rule, State: p.out.State, Verdict: p.out.Verdict, Gained: p.out.Gained, Lost: p.out.Lost, Err: p.err}
 	changed := false
 	for _, w := range p.wants {
@@ -91,7 +92,10 @@ func (p *pass) plan() Plan {
 		case w.dirty:
 			d.Action = ActionCreate
 		}
-		d.show(w)
+		if w.dirty {
+			*left -= w.seen.id.size
+		}
+		d.show(w, *left >= 0)
 		changed = changed || w.dirty
 		plan.Files = append(plan.Files, d)
 	}
@@ -137,12 +141,18 @@ func (p *pass) plan() Plan {
 	return plan
 }
 
-func (d *FileDiff) show(w want) {
-	if d.Sensitive {
-		return
-	}
-	d.New = w.bytes
-	if w.seen.exists && w.seen.id.size <= huge {
-		d.Old, _ = os.ReadFile(w.seen.real) // what was readable a moment ago
+// show fills in what is there and what is wanted; room says whether the former
+// may be read.
+func (d *FileDiff) show(w want, room bool) {
+	switch {
+	case d.Sensitive:
+	case !w.dirty:
+		d.Old, d.New = w.bytes, w.bytes
+	case !room:
+		d.Cut = true
+	default:
+		if d.Old, d.Cut = w.seen.text(); !d.Cut {
+			d.New = w.bytes
+		}
 	}
 }

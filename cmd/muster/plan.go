@@ -127,6 +127,9 @@ func (a *app) printPlan(p agent.RulePlan, paint painterFunc) {
 			fmt.Fprintln(a.out, "    (sensitive: its text is not shown)")
 			continue
 		}
+		if f.Cut {
+			fmt.Fprintln(a.out, "    (too large to be compared, or changed just now: its text is not shown)")
+		}
 		a.printDiff("    ", f.Diff, paint)
 	}
 	if len(p.Check) > 0 {
