@@ -10,7 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"syscall"
+
+	"github.com/hashicorp/go-msgpack/v2/codec"
 )
 
 // Memberlist's messages, as far as a probe needs them: a type, and behind it
@@ -76,13 +79,40 @@ func seal(key, message, extra []byte) []byte {
 	return aead(key).Seal(out, out[1:13], message, extra)
 }
 
-// unsealAny decrypts a message with the first key that fits.
-func unsealAny(keys [][]byte, sealed, extra []byte) ([]byte, bool) {
+// An unpacker takes messages apart, one after the other; what it returns is good
+// until the next. What is dear to set up it keeps: a packet of 1,400 bytes then
+// takes a fifth of the time (BenchmarkSieve). The zero value is ready.
+type unpacker struct {
+	ciphers    map[string]cipher.AEAD // by key
+	opened     []byte
+	msgpack    *codec.Decoder
+	compressed compressMessage
+	source     bytes.Reader
+	lzw        lzw.Reader
+	inflated   bytes.Buffer
+}
+
+// cipher is aead, remembered for as long as there are not more of them than keys.
+func (u *unpacker) cipher(key []byte, keys int) cipher.AEAD {
+	c, ok := u.ciphers[string(key)]
+	if !ok {
+		if u.ciphers == nil || len(u.ciphers) >= keys {
+			u.ciphers = make(map[string]cipher.AEAD, keys)
+		}
+		c = aead(key)
+		u.ciphers[string(key)] = c
+	}
+	return c
+}
+
+// unseal decrypts a message with the first key that fits.
+func (u *unpacker) unseal(keys [][]byte, sealed, extra []byte) ([]byte, bool) {
 	if len(sealed) < sealOverhead || sealed[0] > 1 {
 		return nil, false
 	}
+	u.opened = slices.Grow(u.opened[:0], len(sealed))
 	for _, key := range keys {
-		plain, err := aead(key).Open(nil, sealed[1:13], sealed[13:], extra)
+		plain, err := u.cipher(key, len(keys)).Open(u.opened, sealed[1:13], sealed[13:], extra)
 		if err != nil || len(plain) == 0 {
 			continue
 		}
@@ -111,39 +141,44 @@ func aead(key []byte) cipher.AEAD {
 	return gcm
 }
 
-// decompressed returns a message, not empty, as it was before it was
-// compressed, if it had at most most bytes then.
-func decompressed(message []byte, most int64) ([]byte, error) {
+// decompress returns a message, not empty, as it was before it was compressed,
+// if it had at most most bytes then.
+func (u *unpacker) decompress(message []byte, most int64) ([]byte, error) {
 	if len(message) == 0 {
 		return nil, fmt.Errorf("%w: an empty message", errForeign)
 	}
 	if message[0] != mlCompress {
 		return message, nil
 	}
-	var c compressMessage
-	if decode(message[1:], &c) != nil || c.Algo != 0 {
+	if u.msgpack == nil {
+		u.msgpack = codec.NewDecoderBytes(nil, &codec.MsgpackHandle{})
+	}
+	u.msgpack.ResetBytes(message[1:])
+	u.compressed = compressMessage{Buf: u.compressed.Buf[:0]}
+	if u.msgpack.Decode(&u.compressed) != nil || u.compressed.Algo != 0 {
 		return nil, fmt.Errorf("%w: compressed in a way that is not known", errForeign)
 	}
-	r := lzw.NewReader(bytes.NewReader(c.Buf), lzw.LSB, 8)
-	defer r.Close()
-	plain, err := io.ReadAll(io.LimitReader(r, most+1))
-	if int64(len(plain)) > most {
+	u.source.Reset(u.compressed.Buf)
+	u.lzw.Reset(&u.source, lzw.LSB, 8)
+	u.inflated.Reset()
+	n, err := u.inflated.ReadFrom(io.LimitReader(&u.lzw, most+1))
+	if n > most {
 		return nil, fmt.Errorf("%w: it inflates to more than %d bytes", errForeign, most)
 	}
-	if err != nil || len(plain) == 0 {
+	if err != nil || n == 0 {
 		return nil, fmt.Errorf("%w: compressed, and not to be read", errForeign)
 	}
-	return plain, nil
+	return u.inflated.Bytes(), nil
 }
 
-// unpacked returns the messages in a packet that is not encrypted. A node makes
+// unpack returns the messages in a packet that is not encrypted. A node makes
 // one of several, then compresses it, then adds a checksum, so that none of
 // them can hold others.
-func unpacked(packet []byte) ([][]byte, error) {
+func (u *unpacker) unpack(packet []byte) ([][]byte, error) {
 	if len(packet) > 5 && packet[0] == mlChecksum {
 		packet = packet[5:]
 	}
-	plain, err := decompressed(packet, maxUnpacked)
+	plain, err := u.decompress(packet, maxUnpacked)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +196,7 @@ func unpacked(packet []byte) ([][]byte, error) {
 
 // compounded takes apart a packet of several messages: how many there are, in
 // one byte, how long each is, in two, and the messages.
-func compounded(packet []byte) (parts [][]byte) {
+func compounded(packet []byte) [][]byte {
 	if len(packet) == 0 {
 		return nil
 	}
@@ -170,7 +205,7 @@ func compounded(packet []byte) (parts [][]byte) {
 	if len(sizes) < 2*n {
 		return nil
 	}
-	rest := sizes[2*n:]
+	rest, parts := sizes[2*n:], make([][]byte, 0, n)
 	for i := range n {
 		size := int(binary.BigEndian.Uint16(sizes[2*i:]))
 		if size > len(rest) {

@@ -151,7 +151,7 @@ func (p prober) read(r *bufio.Reader) ([]byte, error) {
 		start, _ := r.Peek(min(max(r.Buffered(), 1), 40))
 		return nil, fmt.Errorf("%w: it answers with %s", errForeign, quote(string(kind)+string(start)))
 	}
-	if body, err = decompressed(body, maxInflated); err != nil {
+	if body, err = new(unpacker).decompress(body, maxInflated); err != nil {
 		return nil, err
 	}
 	if body[0] == mlError {
@@ -177,7 +177,7 @@ func (p prober) unseal(r io.Reader) ([]byte, error) {
 	if _, err := io.CopyN(&buf, r, int64(n)); err != nil {
 		return nil, err
 	}
-	plain, ok := unsealAny(p.keys.GetKeys(), buf.Bytes(), append([]byte{mlEncrypt}, size[:]...))
+	plain, ok := new(unpacker).unseal(p.keys.GetKeys(), buf.Bytes(), append([]byte{mlEncrypt}, size[:]...))
 	if !ok {
 		return nil, errKeyDiffers
 	}

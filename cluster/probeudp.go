@@ -93,14 +93,15 @@ func (p prober) packet(message []byte, size int) []byte {
 // acknowledges reports whether a packet holds the answer to a ping. It may
 // carry gossip, too, which is passed over.
 func (p prober) acknowledges(packet []byte, sequence uint32) bool {
+	var u unpacker
 	if p.keys != nil {
-		plain, ok := unsealAny(p.keys.GetKeys(), packet, nil)
+		plain, ok := u.unseal(p.keys.GetKeys(), packet, nil)
 		if !ok {
 			return false
 		}
 		packet = plain
 	}
-	messages, err := unpacked(packet)
+	messages, err := u.unpack(packet)
 	return err == nil && slices.ContainsFunc(messages, func(m []byte) bool {
 		var ack ackMessage
 		return len(m) > 0 && m[0] == mlAck && decode(m[1:], &ack) == nil && ack.SeqNo == sequence

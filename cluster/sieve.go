@@ -22,6 +22,7 @@ type sieve struct {
 	refuse  func(sender string, err error)
 	packets chan *memberlist.Packet // to memberlist
 	conns   chan net.Conn           // likewise
+	unpacker
 }
 
 // run takes packets until end is closed; after the end of ctx nobody is there
@@ -85,7 +86,7 @@ func (s *stream) Read(b []byte) (int, error) {
 // memberlist's to refuse.
 func (s *sieve) check(packet []byte) error {
 	if s.keys != nil {
-		plain, ok := unsealAny(s.keys.GetKeys(), packet, nil)
+		plain, ok := s.unseal(s.keys.GetKeys(), packet, nil)
 		switch {
 		case packet[0] == 0:
 			return errOldSeal
@@ -94,6 +95,6 @@ func (s *sieve) check(packet []byte) error {
 		}
 		packet = plain
 	}
-	_, err := unpacked(packet)
+	_, err := s.unpack(packet)
 	return err
 }
