@@ -96,6 +96,10 @@ type Kept[C Content[C]] struct {
 	asked chan cluster.Event // requests that wait for Run
 	now   func() time.Time
 
+	// Of Run: how many refusals were logged since when.
+	refusals int
+	minute   time.Time
+
 	mu      sync.Mutex // of record, which only who has the turn replaces
 	record  record[C]
 	problem string // with the tag, as last logged

@@ -191,3 +191,29 @@ func FuzzMessages(f *testing.F) {
 		_, _ = parse[lamp](text)
 	})
 }
+
+// Whoever can send queries cannot fill the log with what they are refused for,
+// nor with their name.
+func TestLogOfRefusals(t *testing.T) {
+	key, trusted := keyPair(t, "admin", "")
+	n := newNode()
+	k := openOn(t, n, t.TempDir(), trusted)
+	now := time.Now()
+	k.now = func() time.Time { return now }
+	for range 1000 {
+		e := query([]byte("rubbish"), func([]byte) error { return nil })
+		e.From = strings.Repeat("x", 9000)
+		k.obey(t.Context(), e)
+	}
+	if lines := n.says("refused"); lines == 0 || lines > 20 || n.log.Len() > 20*300 {
+		t.Errorf("%d lines of %d bytes", lines, n.log.Len())
+	}
+	if on, err := ask(t, k, seal(t, key, "web1", light("hall"), now)); err != nil || !on || n.says("done") != 1 {
+		t.Errorf("%v, %v; log %s", on, err, &n.log)
+	}
+	lines := n.says("refused")
+	now = now.Add(time.Minute)
+	if _, err := ask(t, k, nil); err == nil || n.says("refused") != lines+1 {
+		t.Errorf("a minute later nothing is said: %v", err)
+	}
+}

@@ -43,14 +43,28 @@ func (k *Kept[C]) Hear(_ context.Context, e cluster.Event) {
 // obey does what a request asks for, and answers.
 func (k *Kept[C]) obey(ctx context.Context, e cluster.Event) {
 	content, by, err := k.do(ctx, e.Payload)
-	if err != nil {
-		k.log.Warn(k.kind.Lines.Refused, "from", e.From, "error", err)
-	} else {
+	switch {
+	case err != nil && k.tell():
+		k.log.Warn(k.kind.Lines.Refused, "from", human.Clip(e.From, maxQuoted), "error", err)
+	case err == nil:
 		k.log.Info(k.kind.Lines.Done, "by", by, content.Attr())
 	}
 	if err := e.Respond(encode(content.Answer(), err)); err != nil {
 		k.log.Debug("a request is not answered", "error", err)
 	}
+}
+
+// maxRefusals is how many refusals are logged in a minute: whoever can send a
+// query chooses how many there are.
+const maxRefusals = 20
+
+// tell reports whether one more refusal may be logged.
+func (k *Kept[C]) tell() bool {
+	if now := k.now(); now.Sub(k.minute).Abs() >= time.Minute {
+		k.minute, k.refusals = now, 0
+	}
+	k.refusals++
+	return k.refusals <= maxRefusals
 }
 
 // do does it, and returns whose request it was.
