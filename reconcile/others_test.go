@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"syscall"
 	"testing"
@@ -73,5 +74,35 @@ func TestPlanOfAHugeFile(t *testing.T) {
 	f := h.r.Plan([]Unit{h.unit("web", h.file("huge", "new\n"))})[0].Files[0]
 	if f.Action != ActionUpdate || !f.Cut || len(f.Old) > 0 {
 		t.Errorf("%s, cut %t, %d bytes", f.Action, f.Cut, len(f.Old))
+	}
+}
+
+// A file that cannot be renamed over is never open to more than may read what
+// it held and what it shall hold.
+func TestOverwriteShowsNobodyMore(t *testing.T) {
+	h := testHost(t)
+	for _, mode := range [][2]os.FileMode{{0o644, 0o600}, {0o600, 0o644}} {
+		h.put("old", "old")
+		h.put("new", "newer")
+		must(t, os.Chmod(h.path("old"), mode[0]))
+		must(t, os.Chmod(h.path("new"), mode[1]))
+		p, err := openPlace(h.etc)
+		must(t, err)
+		from, err := p.openRegular("new", os.O_RDONLY)
+		must(t, err)
+		h.hook = func(step, _ string) error {
+			if step == "truncate" && h.mode("old") != "0600" {
+				t.Errorf("%o becomes %o: for a moment it is %s", mode[0], mode[1], h.mode("old"))
+			}
+			return nil
+		}
+		must(t, h.r.overwrite(p, "old", from))
+		h.hook = nil
+		h.expect("old", "newer")
+		if got := fmt.Sprintf("%04o", mode[1]); h.mode("old") != got {
+			t.Errorf("the mode is %s, not %s", h.mode("old"), got)
+		}
+		from.Close()
+		must(t, p.Close())
 	}
 }

@@ -154,6 +154,19 @@ func (r *Reconciler) overwrite(p place, name string, from *os.File) error {
 	if err := r.step("overwrite", name); err != nil {
 		return err
 	}
+	// For as long as it holds something of both, it is only for who may read both.
+	was, err := to.Stat()
+	if err != nil {
+		return err
+	}
+	is, err := from.Stat()
+	if err != nil {
+		return err
+	}
+	narrow := unixMode(was.Mode()&is.Mode()) & 0o777
+	if err := (dress{mode: &narrow}).put(to, from); err != nil {
+		return err
+	}
 	size, err := io.Copy(to, from)
 	if err != nil {
 		return err
