@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -27,6 +28,11 @@ func trustLink(dir string) error {
 	}
 	if st.Mode&0o002 != 0 || st.Mode&0o020 != 0 && !ownGroup(st.Gid) {
 		return fmt.Errorf("the link stands in %s, which others may change: try chmod go-w %[1]s", dir)
+	}
+	if st.Mode&0o020 != 0 {
+		if who, err := granted(dir, st.Uid); err != nil || who != "" {
+			return errors.Join(fmt.Errorf("the link stands in %s, whose access control list lets others change it: try setfacl -b %[1]s", dir), err)
+		}
 	}
 	return nil
 }

@@ -1,10 +1,13 @@
 package reconcile
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // Who may change a part of a path must not be able to have muster write
@@ -167,4 +170,46 @@ func TestUndoLeavesOthersDirectories(t *testing.T) {
 		}
 		must(t, os.Remove(h.path("theirs/a")))
 	}
+}
+
+// A directory that an access control list lets somebody else change is theirs
+// to put files and links into, though its group is root's.
+func TestDirectoryWithAList(t *testing.T) {
+	h := testHost(t)
+	must(t, os.Mkdir(h.path("conf.d"), 0o755))
+	h.put("victim", "precious")
+	// As setfacl -m writes it: version 2, then tag, permissions and id of each.
+	grant := func(tag, perms byte, id byte) {
+		t.Helper()
+		none := []byte{0xff, 0xff, 0xff, 0xff}
+		list := []byte{2, 0, 0, 0}
+		list = append(append(list, 1, 0, 7, 0), none...)
+		if tag == 2 {
+			list = append(list, tag, 0, perms, 0, id, 0, 0, 0)
+		}
+		list = append(append(list, 4, 0, 5, 0), none...)
+		if tag == 8 {
+			list = append(list, tag, 0, perms, 0, id, 0, 0, 0)
+		}
+		list = append(append(list, 16, 0, 7, 0), none...)
+		list = append(append(list, 32, 0, 5, 0), none...)
+		if err := unix.Setxattr(h.path("conf.d"), "system.posix_acl_access", list, 0); errors.Is(err, unix.ENOTSUP) {
+			t.Skip("NOT TESTED: there are no access control lists here")
+		} else {
+			must(t, err)
+		}
+	}
+	u := h.unit("web", h.file("conf.d/x", "new"))
+	u.Again = true
+	for want, as := range map[string][2]byte{"user 7": {2, 7}, "group 8": {8, 6}} {
+		grant(as[0], as[1], want[len(want)-1]-'0')
+		matches(t, h.converge(u, Failed).Err, `^cannot write .*conf\.d: its access control list lets `+want+` change it: try setfacl -b .*/conf\.d$`)
+	}
+	must(t, os.Symlink("../victim", h.path("conf.d/link")))
+	matches(t, h.converge(h.unit("link", h.file("conf.d/link", "new")), Failed).Err, `the link stands in .*/conf\.d, whose access control list lets others change it`)
+	h.expect("victim", "precious")
+	must(t, os.Remove(h.path("conf.d/link")))
+	grant(2, 5, 7) // who may only read
+	h.converge(u, InSync)
+	h.expect("conf.d/x", "new")
 }

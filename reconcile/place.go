@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -71,7 +72,48 @@ func trustDir(dir string, info fs.FileInfo) error {
 	if st.Mode&0o020 != 0 && !sticky && !ownGroup(st.Gid) && st.Gid != st.Uid {
 		return fmt.Errorf("cannot write in %s: group %d may change it: try chmod g-w %[1]s", dir, st.Gid)
 	}
+	if st.Mode&0o020 != 0 && !sticky {
+		who, err := granted(dir, st.Uid)
+		if err != nil {
+			return fmt.Errorf("cannot write in %s: cannot read its access control list: %w", dir, err)
+		}
+		if who != "" {
+			return fmt.Errorf("cannot write in %s: its access control list lets %s change it: try setfacl -b %[1]s", dir, who)
+		}
+	}
 	return nil
+}
+
+// granted names one whom the access control list of dir, a directory of owner's,
+// lets change it, besides owner, root and this process; empty: nobody. Without a
+// list, or without w for the group, which then stands for the list's mask, there
+// is none (acl(5); the format is that of Linux, posix_acl_xattr.h).
+func granted(dir string, owner uint32) (who string, err error) {
+	const user, group, write = 2, 8, 2
+	list := make([]byte, 4<<10)
+	n, err := unix.Lgetxattr(dir, acl, list)
+	if acl == "" || errors.Is(err, errNoAttribute) || errors.Is(err, unix.ENOTSUP) {
+		return "", nil
+	} else if err != nil {
+		return "", err
+	}
+	for entry := range slices.Chunk(list[min(4, n):n], 8) {
+		if len(entry) < 8 || binary.LittleEndian.Uint16(entry[2:])&write == 0 {
+			continue
+		}
+		id := binary.LittleEndian.Uint32(entry[4:])
+		switch binary.LittleEndian.Uint16(entry) {
+		case user:
+			if id != 0 && id != owner && int(id) != os.Geteuid() {
+				return fmt.Sprintf("user %d", id), nil
+			}
+		case group:
+			if id != owner && !ownGroup(id) {
+				return fmt.Sprintf("group %d", id), nil
+			}
+		}
+	}
+	return "", nil
 }
 
 func ownGroup(gid uint32) bool {
