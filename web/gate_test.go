@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -291,5 +292,32 @@ func TestBodies(t *testing.T) {
 		if response.StatusCode != http.StatusRequestEntityTooLarge {
 			t.Errorf("length %d: %s", length, response.Status)
 		}
+	}
+}
+
+// However many ask for a plan, few are made at once: a pass waits for those that
+// are being made. Whoever waits may go, and other questions are answered.
+func TestPlansTakeTurns(t *testing.T) {
+	api, _ := newAPI(t, nil)
+	for range maxPlans {
+		api.planning <- struct{}{}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan int)
+	go func() {
+		w := httptest.NewRecorder()
+		api.Local().ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "/v1/plan", nil))
+		gone <- w.Code
+	}()
+	if status, text := local(api, "GET", "/v1/rules", ""); status != 200 {
+		t.Errorf("%d %s", status, text)
+	}
+	cancel()
+	if status := <-gone; status != 503 {
+		t.Errorf("a plan is made out of turn: %d", status)
+	}
+	<-api.planning
+	if status, text := local(api, "GET", "/v1/plan", ""); status != 200 {
+		t.Errorf("%d %s", status, text)
 	}
 }

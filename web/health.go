@@ -35,7 +35,7 @@ func (a *API) healthz(w http.ResponseWriter, r *http.Request) {
 func (a *API) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), aliveLimit)
 	defer cancel()
-	s, err := inTurn(ctx, a, a.Agent.Status)
+	s, err := inTurn(ctx, a.turn, a.Agent.Status)
 	if err != nil {
 		reply(w, http.StatusServiceUnavailable, Health{Why: []string{"the agent does not answer"}})
 		return
@@ -75,12 +75,12 @@ func (a *API) unready(s agent.Status) (why []string) {
 // configured reports whether the configuration read last is in force.
 func (a *API) configured() bool { return a.Configured == nil || a.Configured() }
 
-// inTurn asks the agent for what everybody may know. Such questions take turns,
-// so that however many there are the agent's loop has time for its own work.
-func inTurn[T any](ctx context.Context, a *API, ask func(context.Context) (T, error)) (answer T, err error) {
+// inTurn asks the agent for what everybody may know, or for much. Such questions
+// take turns, so that however many there are the agent has time for its own work.
+func inTurn[T any](ctx context.Context, turn chan struct{}, ask func(context.Context) (T, error)) (answer T, err error) {
 	select {
-	case a.turn <- struct{}{}:
-		defer func() { <-a.turn }()
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
 		return ask(ctx)
 	case <-ctx.Done():
 		return answer, ctx.Err()

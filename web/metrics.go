@@ -20,7 +20,7 @@ import (
 func (a *API) metrics(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), aliveLimit)
 	defer cancel()
-	m, err := inTurn(ctx, a, a.Agent.Metrics)
+	m, err := inTurn(ctx, a.turn, a.Agent.Metrics)
 	if err != nil {
 		answer(w, nil, err)
 		return

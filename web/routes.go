@@ -44,14 +44,19 @@ type Config struct {
 // An API answers requests about one agent.
 type API struct {
 	Config
-	started time.Time
-	turn    chan struct{}          // holds one thing: the turn to ask the agent for nobody in particular
-	refused [reasons]atomic.Uint64 // by the gate
+	started  time.Time
+	turn     chan struct{}          // holds one thing: the turn to ask the agent for nobody in particular
+	planning chan struct{}          // holds what is there for each plan that is made
+	refused  [reasons]atomic.Uint64 // by the gate
 }
+
+// maxPlans is how many plans are made at once. A pass waits for those that were
+// there before it.
+const maxPlans = 4
 
 // New returns the API of an agent.
 func New(c Config) *API {
-	return &API{Config: c, started: time.Now(), turn: make(chan struct{}, 1)}
+	return &API{Config: c, started: time.Now(), turn: make(chan struct{}, 1), planning: make(chan struct{}, maxPlans)}
 }
 
 // Local answers whoever may connect to the socket: they may do everything.
@@ -122,7 +127,9 @@ func (a *API) routes(local bool) []route {
 			return a.files(r.Context(), local)
 		})},
 		{"GET", "/v1/plan", read, serve(func(r *http.Request) ([]agent.RulePlan, error) {
-			return g.Plan(r.Context(), r.URL.Query()["rule"])
+			return inTurn(r.Context(), a.planning, func(ctx context.Context) ([]agent.RulePlan, error) {
+				return g.Plan(ctx, r.URL.Query()["rule"])
+			})
 		})},
 		// A look has the nodes asked how busy they are. That changes nothing.
 		{"GET", "/v1/nodes", read, serve(a.look)},
