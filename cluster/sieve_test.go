@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math"
 	"net"
 	"net/netip"
 	"slices"
@@ -119,8 +120,12 @@ func TestSieveKeepsItsTools(t *testing.T) {
 	}
 	ping := encode(mlPing, pingMessage{SeqNo: 7})
 	s, packet := &sieve{keys: keys}, seal(secret, squeezed(t, together(ping, ping)), nil)
-	if n := testing.AllocsPerRun(100, func() { _ = s.check(packet) }); n > 6 {
-		t.Errorf("%v allocations for one packet", n)
+	least := math.Inf(1)
+	for range 20 { // what else runs in this process counts, too
+		least = min(least, testing.AllocsPerRun(100, func() { _ = s.check(packet) }))
+	}
+	if least > 6 {
+		t.Errorf("%v allocations for one packet", least)
 	}
 }
 
@@ -153,6 +158,7 @@ func takesWhatMemberlistSends(t *testing.T, protocol uint8, squeeze bool, key []
 		c := memberlist.DefaultLocalConfig()
 		c.Name, c.BindAddr, c.BindPort, c.LogOutput = name, "127.0.0.1", 0, io.Discard
 		c.ProtocolVersion, c.EnableCompression, c.UDPBufferSize = protocol, squeeze, 60_000
+		c.TCPTimeout = time.Minute // a busy machine takes its time
 		if key != nil {
 			var err error
 			if c.Keyring, err = memberlist.NewKeyring(nil, key); err != nil {
