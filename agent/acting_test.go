@@ -54,7 +54,7 @@ func (s *stage) listening(bind string, encrypted bool) {
 // acting is how the one that acts is doing, once it has nothing to do.
 func (s *stage) acting() (all Acting, one actions.Status) {
 	s.t.Helper()
-	for range 1000 {
+	for range 30_000 {
 		synctest.Wait()
 		status, err := s.Status(s.t.Context())
 		if err != nil {
@@ -67,6 +67,7 @@ func (s *stage) acting() (all Acting, one actions.Status) {
 		if one = all.Each[0]; one.Running == nil && one.Queued == 0 {
 			return all, one
 		}
+		realPause()
 	}
 	s.t.Fatal("it never stops acting")
 	return all, one
