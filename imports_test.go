@@ -46,13 +46,13 @@ var house = map[string][]string{
 	"accrual":        {},
 	"nodes":          {"cluster", "load", "accrual"},
 	"human":          {}, // texts, counts and sizes
-	"order":          {"cluster", "signing", "statedir", "human"},
+	"order":          {"cluster", "signing", "statedir", "human", "logs"},
 	"metadata":       {"cluster", "signing", "order", "human"},
 	"drain":          {"cluster", "signing", "order"},
 	"fleet":          {"cluster", "agent", "reconcile", "human"}, // agent, reconcile for their values
 	"launch":         {"cluster", "command", "inventory", "metadata", "nodes"},
 	"rpc":            {"cluster", "logs"},
-	"actions":        {"cluster", "rules", "command", "signing", "statedir", "timeline"},
+	"actions":        {"cluster", "rules", "command", "signing", "statedir", "timeline", "logs"},
 	"agent":          {"cluster", "rules", "templates", "config", "command", "reconcile", "actions", "haproxy", "services", "publisher", "timeline", "human"},
 	"page":           {"human", "agent", "nodes", "fleet", "timeline", "publisher", "cluster", "rules", "reconcile", "actions"},                                   // from publisher on for their values
 	"web":            {"page", "agent", "timeline", "cluster", "rules", "nodes", "metadata", "fleet", "drain", "publisher", "reconcile", "actions", "exposition"}, // all but the first and last for their values

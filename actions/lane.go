@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"muster/cluster"
+	"muster/logs"
 	"muster/rules"
 )
 
@@ -39,36 +40,13 @@ type lane struct {
 
 	toldAt time.Time // when it was last logged that something did not fit
 	untold uint64
-	lines  budget // of the log, for what was done
-}
-
-// A budget bounds the lines of the log that others cause: who sends events
-// could make as many as he likes.
-type budget struct {
-	began time.Time // of the window
-	spent int       // in it
-	owed  int       // lines of it that did not pass
+	lines  logs.Budget // for what was done: whoever sends events causes them
 }
 
 const (
 	logWindow = 10 * time.Second
 	maxLines  = 50 // in a window
 )
-
-// spend reports whether a line may pass, and how many did not in the window
-// that has ended just now.
-func (b *budget) spend(now time.Time) (pass bool, missing int) {
-	if age := now.Sub(b.began); age >= logWindow || age < 0 {
-		missing = b.owed
-		*b = budget{began: now}
-	}
-	if b.spent == maxLines {
-		b.owed++
-		return false, missing
-	}
-	b.spent++
-	return true, missing
-}
 
 // A job is one occasion in a queue.
 type job struct {

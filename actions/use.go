@@ -3,6 +3,8 @@ package actions
 import (
 	"strconv"
 	"strings"
+
+	"muster/logs"
 )
 
 // Use makes s what acts from now on. Queues of rules that stay, by name, are
@@ -27,7 +29,7 @@ func (r *Runner) arrange() {
 			old = nil
 		}
 		if old == nil {
-			old = &lane{kind: l.kind, name: l.name, id: l.id, handler: l.handler, event: l.event}
+			old = &lane{kind: l.kind, name: l.name, id: l.id, handler: l.handler, event: l.event, lines: logs.Budget{Lines: maxLines, Window: logWindow}}
 			r.byID[l.id] = old
 		}
 		old.gone = false

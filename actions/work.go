@@ -160,7 +160,7 @@ func (r *Runner) perform(ctx context.Context, l *lane, j *job) {
 	if err != nil {
 		l.failed++
 	}
-	told, missing := l.lines.spend(r.now())
+	told, missing := l.lines.Spend(r.now())
 	r.mu.Unlock()
 	if missing > 0 {
 		r.log.Warn("too much to log of what was done", l.kind, l.name, "dropped", missing)

@@ -19,6 +19,7 @@ import (
 
 	"muster/cluster"
 	"muster/human"
+	"muster/logs"
 	"muster/signing"
 )
 
@@ -96,9 +97,7 @@ type Kept[C Content[C]] struct {
 	asked chan cluster.Event // requests that wait for Run
 	now   func() time.Time
 
-	// Of Run: how many refusals were logged since when.
-	refusals int
-	minute   time.Time
+	refusals logs.Budget // of Run
 
 	mu      sync.Mutex // of record, which only who has the turn replaces
 	record  record[C]
@@ -117,6 +116,7 @@ func Open[C Content[C]](c Config, kind Kind) (*Kept[C], error) {
 	k := &Kept[C]{
 		c: c, kind: kind, log: c.Logger, path: filepath.Join(c.Dir, kind.File),
 		turn: make(chan struct{}, 1), asked: make(chan cluster.Event, maxAsked), now: time.Now,
+		refusals: logs.Budget{Lines: maxRefusals, Window: time.Minute},
 	}
 	var err error
 	k.record, err = read[C](k.path)

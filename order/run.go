@@ -60,11 +60,8 @@ const maxRefusals = 20
 
 // tell reports whether one more refusal may be logged.
 func (k *Kept[C]) tell() bool {
-	if now := k.now(); now.Sub(k.minute).Abs() >= time.Minute {
-		k.minute, k.refusals = now, 0
-	}
-	k.refusals++
-	return k.refusals <= maxRefusals
+	pass, _ := k.refusals.Spend(k.now())
+	return pass
 }
 
 // do does it, and returns whose request it was.

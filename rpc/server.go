@@ -82,7 +82,7 @@ func NewServer(c ServerConfig) *Server {
 		c.Info = c.Node.Stats
 	}
 	return &Server{
-		ServerConfig: c, log: &throttle{log: c.Logger}, key: sha256.Sum256([]byte(c.AuthKey)),
+		ServerConfig: c, log: &throttle{log: c.Logger, budget: logs.Budget{Lines: maxLines, Window: logWindow}}, key: sha256.Sum256([]byte(c.AuthKey)),
 		versions: &versionBook{ask: c.Node.Versions},
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"muster/logs"
 )
 
 const (
@@ -17,10 +19,8 @@ const (
 type throttle struct {
 	log *slog.Logger
 
-	mu      sync.Mutex
-	began   time.Time // of the window
-	lines   int       // in it
-	dropped int       // in it
+	mu     sync.Mutex
+	budget logs.Budget
 }
 
 func (t *throttle) warn(msg string, args ...any) { t.write(slog.LevelWarn, msg, args) }
@@ -36,21 +36,10 @@ func (t *throttle) write(level slog.Level, msg string, args []any) {
 	}
 }
 
-// admit reports whether a line may pass, and how many did not in the window
-// that has just ended.
 func (t *throttle) admit(now time.Time) (pass bool, dropped int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if now.Sub(t.began) >= logWindow {
-		dropped = t.dropped
-		t.began, t.lines, t.dropped = now, 0, 0
-	}
-	if t.lines >= maxLines {
-		t.dropped++
-		return false, dropped
-	}
-	t.lines++
-	return true, dropped
+	return t.budget.Spend(now)
 }
 
 // brief cuts what a client sent to what a line can bear.
