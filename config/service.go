@@ -103,15 +103,17 @@ func (s Service) mistakes(b *hclsyntax.Block) (diags hcl.Diagnostics) {
 		}
 		diags = append(diags, mistake(at, fmt.Sprintf(format, args...), hint)...)
 	}
+	published := s
+	if _, err := netip.ParseAddr(s.IP); s.IP != "" && err != nil {
+		wrong("ip", "Leave it out for the node's own address.", "ip must be an IP address")
+		published.IP = "" // it is said
+	}
 	if _, has := b.Body.Attributes["port"]; !has {
 		wrong("port", "Write port = 80.", "service %q has no port", s.Name)
 	} else if s.Port < 1 || s.Port > 65535 {
 		wrong("port", "", "port must be a number from 1 to 65535")
-	} else if _, err := s.Published(); err != nil {
+	} else if _, err := published.Published(); err != nil {
 		wrong("", "", "cannot publish service %q: %v", s.Name, err)
-	}
-	if _, err := netip.ParseAddr(s.IP); s.IP != "" && err != nil {
-		wrong("ip", "Leave it out for the node's own address.", "ip must be an IP address")
 	}
 	for _, d := range []struct {
 		name string

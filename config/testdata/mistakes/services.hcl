@@ -50,3 +50,8 @@ service "first" {
   port = 1
   nested {}
 }
+
+service "elsewhere" {
+  port = 82
+  ip   = "shop.example.org"
+}
