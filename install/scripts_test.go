@@ -23,8 +23,8 @@ func onCopy(t *testing.T, script string) string {
 	const copies = `set -e
 mount -t tmpfs muster-test "$1"
 for dir in etc var/lib; do
-  mkdir -p "$1/$dir" "$1/work/$dir"
-  mount -t overlay -o "lowerdir=/$dir,upperdir=$1/$dir,workdir=$1/work/$dir" muster-test /$dir
+  mkdir -p "$1/$dir" "$1/scratch/$dir"
+  mount -t overlay -o "lowerdir=/$dir,upperdir=$1/$dir,workdir=$1/scratch/$dir" muster-test /$dir
 done
 `
 	dir := t.TempDir()
