@@ -188,15 +188,34 @@ func BenchmarkSearch(b *testing.B) {
 	}
 }
 
+// A listed is what a page has of a long list: how many rows, the name in the
+// first, and what the pager says among other things.
+type listed struct {
+	rows        int
+	first, text string
+}
+
+// check compares it with a page at url, on which kind is what is listed.
+func (want listed) check(t *testing.T, v sight, kind, url string) {
+	t.Helper()
+	var rows []string
+	for _, part := range v.parts {
+		if part.List == kind+"s" {
+			rows = append(rows, strings.TrimPrefix(part.ID, kind+":"))
+		}
+	}
+	pager, err := v.Part("pager")
+	if len(rows) != want.rows || len(rows) > 0 && rows[0] != want.first || err != nil || !strings.Contains(string(pager), want.text) {
+		t.Errorf("%s: %d rows, the first %v, pager %s, %v", url, len(rows), rows[:min(1, len(rows))], pager, err)
+	}
+}
+
 // A long list is shown a page at a time, searched and sorted by the server, so
 // that a browser never has more than a hundred rows.
 func TestThousandNodes(t *testing.T) {
 	p, s := newTestPage(), town(1000, "x")
 	s.fleet["n0001"].Rules[0].Why = "its check has failed" // who only speaks of it is not failed
-	for url, want := range map[string]struct {
-		rows        int
-		first, text string
-	}{
+	for url, want := range map[string]listed{
 		"/":                      {100, "n0000", "1–100 of 1000 nodes"},
 		"/?page=10":              {100, "n0900", "901–1000 of 1000 nodes"},
 		"/?page=99":              {100, "n0900", "901–1000 of 1000 nodes"},
@@ -212,17 +231,7 @@ func TestThousandNodes(t *testing.T) {
 		"/?sort=phi":             {100, "n0019", "1–100 of 1000 nodes"},
 		"/?sort=load":            {100, "n0006", "1–100 of 1000 nodes"},
 	} {
-		v := shownAt(t, p, p.overview, s, url)
-		var rows []string
-		for _, part := range v.parts {
-			if part.List == "nodes" {
-				rows = append(rows, strings.TrimPrefix(part.ID, "node:"))
-			}
-		}
-		pager, err := v.Part("pager")
-		if len(rows) != want.rows || len(rows) > 0 && rows[0] != want.first || err != nil || !strings.Contains(string(pager), want.text) {
-			t.Errorf("%s: %d rows, the first %v, pager %s, %v", url, len(rows), rows[:min(1, len(rows))], pager, err)
-		}
+		want.check(t, shownAt(t, p, p.overview, s, url), "node", url)
 	}
 }
 
@@ -307,10 +316,7 @@ func TestThousandRules(t *testing.T) {
 	s.rules[501].Files = []reconcile.FileStatus{{Path: "/etc/nginx/web.conf", State: reconcile.InSync}}
 	s.rules[502].Description = "who has Failed"
 	s.rules[503].State = agent.Acts
-	for url, want := range map[string]struct {
-		rows        int
-		first, text string
-	}{
+	for url, want := range map[string]listed{
 		"/rules":                     {100, "n0500", "1–100 of 1000 rules"},
 		"/rules?page=2":              {100, "n0099", "101–200 of 1000 rules"},
 		"/rules?page=99":             {100, "n0900", "901–1000 of 1000 rules"},
@@ -322,17 +328,7 @@ func TestThousandRules(t *testing.T) {
 		"/rules?q=is:in-sync&page=9": {100, "n0802", "801–900 of 998 rules, of 1000 in all"},
 		"/rules?q=nobody":            {0, "", "No rule matches, of 1000 in all"},
 	} {
-		v := shownAt(t, p, p.rulesPage, s, url)
-		var rows []string
-		for _, part := range v.parts {
-			if part.List == "rules" {
-				rows = append(rows, strings.TrimPrefix(part.ID, "rule:"))
-			}
-		}
-		pager, err := v.Part("pager")
-		if len(rows) != want.rows || len(rows) > 0 && rows[0] != want.first || err != nil || !strings.Contains(string(pager), want.text) {
-			t.Errorf("%s: %d rows, the first %v, pager %s, %v", url, len(rows), rows[:min(1, len(rows))], pager, err)
-		}
+		want.check(t, shownAt(t, p, p.rulesPage, s, url), "rule", url)
 	}
 	// The numbers on top lead there.
 	html := whole(t, shownAt(t, p, p.overview, s, "/"))
