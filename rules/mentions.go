@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"iter"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
@@ -21,18 +23,14 @@ func (r *Rule) Mentions() []string {
 	return all
 }
 
-// fileCommands returns the commands that have to do with r's files.
-func (r *Rule) fileCommands() (all []*Command) {
-	if r.Check != nil {
-		all = append(all, &r.Check.Command)
+// fileCommands yields the commands that have to do with r's files, each behind
+// what it is for.
+func (r *Rule) fileCommands() iter.Seq2[string, *Command] {
+	return func(yield func(string, *Command) bool) {
+		_ = (r.Check == nil || yield("check", &r.Check.Command)) &&
+			(r.Reload == nil || yield("reload", r.Reload)) &&
+			(r.Verify == nil || r.Verify.Command == nil || yield("verify", r.Verify.Command))
 	}
-	if r.Reload != nil {
-		all = append(all, r.Reload)
-	}
-	if r.Verify != nil && r.Verify.Command != nil {
-		all = append(all, r.Verify.Command)
-	}
-	return all
 }
 
 // texts returns the texts that e is made of, but for those that are only known

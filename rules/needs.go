@@ -26,12 +26,8 @@ func (r *Rule) Needs() []Need {
 			all = append(all, Need{what, program, c.fixed()})
 		}
 	}
-	if r.Check != nil {
-		add("check", &r.Check.Command)
-	}
-	add("reload", r.Reload)
-	if r.Verify != nil {
-		add("verify", r.Verify.Command)
+	for what, c := range r.fileCommands() {
+		add(what, c)
 	}
 	for _, s := range r.Steps {
 		switch {
